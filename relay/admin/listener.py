@@ -1,0 +1,226 @@
+"""The admin listener's handlers. A token guards all but health; without one, only loopback names are served."""
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from relay.admin import shapes
+from relay.admin.console import page
+from relay.event import DeliveryState, parse_id
+from relay.lane import Lane
+from relay.metrics import Metrics, Snapshot, TargetState
+from relay.route import Route
+from relay.store import Counts, Query, Store
+
+_OPEN = frozenset({"/healthz", "/readyz"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_MOST = 1000  # rows of one answer
+
+
+@dataclass(slots=True)
+class AdminState:
+    """What the admin side shows and steers."""
+
+    store: Store
+    lanes: Mapping[str, Lane]
+    routes: Mapping[str, Route]
+    metrics: Metrics
+    token: bytes
+    ready: Callable[[], str]
+    about: Mapping[str, Any]
+
+
+def build(state: AdminState) -> web.Application:
+    """Return the application of the admin listener."""
+    admin = _Admin(state)
+    app = web.Application(middlewares=[admin.guard])
+    app.add_routes(
+        [
+            web.get("/", admin.console),
+            web.get("/healthz", admin.healthz),
+            web.get("/readyz", admin.readyz),
+            web.get("/metrics", admin.metrics),
+            web.get("/api/version", admin.version),
+            web.get("/api/routes", admin.routes),
+            web.get("/api/targets", admin.targets),
+            web.get("/api/events", admin.events),
+            web.get("/api/events/{id}", admin.event),
+            web.get("/api/events/{id}/body", admin.body),
+            web.get("/api/dead", admin.dead),
+            web.post("/api/replay", admin.replay),
+        ]
+    )
+    return app
+
+
+class _Admin:
+    def __init__(self, state: AdminState) -> None:
+        self._state = state
+        self._counts = Counts()
+        state.metrics.observe(self._snapshot)
+
+    @web.middleware
+    async def guard(
+        self, request: web.Request, handler: Callable[[web.Request], Any]
+    ) -> web.StreamResponse:
+        """Let in who may; a page elsewhere can't reach through a browser on this machine."""
+        if request.path not in _OPEN and not self._allowed(request):
+            return _problem(401, "a token is needed: send authorization: Bearer …")
+        try:
+            answer: web.StreamResponse = await handler(request)
+        except web.HTTPException as error:
+            return _problem(error.status, error.reason)
+        answer.headers["cache-control"] = "no-store"
+        answer.headers["x-content-type-options"] = "nosniff"
+        return answer
+
+    def _allowed(self, request: web.Request) -> bool:
+        if not self._state.token:
+            host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+            return host in _LOOPBACK and request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        return hmac.compare_digest(given, self._state.token)
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        why = self._state.ready()
+        if why:
+            return web.json_response({"status": "not ready", "reason": why}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        self._counts = await self._state.store.counts()
+        text = await asyncio.to_thread(generate_latest, self._state.metrics.registry)
+        return web.Response(body=text, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def version(self, _: web.Request) -> web.Response:
+        return web.json_response(dict(self._state.about))
+
+    async def routes(self, _: web.Request) -> web.Response:
+        return web.json_response({"routes": [shapes.describe(route) for route in self._state.routes.values()]})
+
+    async def targets(self, _: web.Request) -> web.Response:
+        self._counts = await self._state.store.counts()
+        snapshot = self._snapshot()
+        return web.json_response(
+            {
+                "targets": [
+                    {
+                        "target": one.target,
+                        "pending": one.pending,
+                        "oldest_seconds": round(one.oldest, 3),
+                        "dead": sum(one.dead.values()),
+                    }
+                    for one in snapshot.targets
+                ]
+            }
+        )
+
+    async def events(self, request: web.Request) -> web.Response:
+        found = await self._state.store.events(_query(request))
+        return web.json_response({"events": [shapes.event(record) for record in found]})
+
+    async def event(self, request: web.Request) -> web.Response:
+        found = await self._state.store.find(request.match_info["id"])
+        if not found:
+            raise web.HTTPNotFound(reason="there is no such event")
+        return web.json_response({"events": [shapes.event(record) for record in found]})
+
+    async def body(self, request: web.Request) -> web.Response:
+        found = await self._state.store.find(request.match_info["id"])
+        if not found:
+            raise web.HTTPNotFound(reason="there is no such event")
+        # As plain bytes: what a sender wrote must never run as a page of ours.
+        return web.Response(body=found[0].event.body, content_type="application/octet-stream")
+
+    async def dead(self, request: web.Request) -> web.Response:
+        found = await self._state.store.dead(_query(request))
+        return web.json_response({"dead": [shapes.delivery(record) for record in found]})
+
+    async def replay(self, request: web.Request) -> web.Response:
+        """Replay what one event owed: all that is dead, or the delivery to one target whatever its end."""
+        try:
+            asked = await request.json()
+            event_id, target = str(asked["id"]), str(asked.get("target", ""))
+        except (ValueError, KeyError, AttributeError):
+            raise web.HTTPBadRequest(reason='send {"id": "…", "target": "…"}') from None
+        found = await self._state.store.find(event_id)
+        if not found:
+            raise web.HTTPNotFound(reason="there is no such event")
+        replayed, now = [], time.time()
+        for record in found[0].deliveries:
+            wanted = record.target == target if target else record.state is DeliveryState.DEAD
+            parsed = parse_id(record.event_id)
+            if not wanted or parsed is None or record.target not in self._state.lanes:
+                continue
+            if await self._state.store.replay(parsed[0], record.n, now):
+                self._state.lanes[record.target].wake(now)
+                replayed.append(record.target)
+        return web.json_response({"id": found[0].event.id, "replayed": replayed})
+
+    async def console(self, _: web.Request) -> web.Response:
+        self._counts = await self._state.store.counts()
+        events = await self._state.store.events(Query(limit=20))
+        dead = await self._state.store.dead(Query(limit=20))
+        text = page(
+            about=self._state.about,
+            routes=[shapes.describe(route) for route in self._state.routes.values()],
+            targets=self._snapshot().targets,
+            events=[shapes.event(record) for record in events],
+            dead=[shapes.delivery(record) for record in dead],
+        )
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        return web.Response(
+            text=text, content_type="text/html", headers={"content-security-policy": policy}
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """Put together what the store counted and what is in the lanes' memory."""
+        now, counts = time.time(), self._counts
+        dead: dict[str, dict[str, int]] = {}
+        for (target, reason), count in counts.dead.items():
+            dead.setdefault(target, {})[reason] = count
+        names = sorted({*self._state.lanes, *counts.pending, *dead})
+        targets = []
+        for name in names:
+            lane = self._state.lanes.get(name)
+            stored = counts.oldest.get(name)
+            oldest = max(now - stored, 0.0) if stored is not None else 0.0
+            pending = counts.pending.get(name, 0)
+            if lane is not None:
+                pending += lane.in_memory
+                oldest = max(oldest, lane.oldest_in_memory(now))
+            targets.append(TargetState(name, pending, oldest, dead.get(name, {})))
+        return Snapshot(tuple(targets), counts.bytes)
+
+
+def _query(request: web.Request) -> Query:
+    given = request.query
+    before = parse_id(given.get("before", ""))
+    limit = given.get("limit", "50")
+    if not (limit.isascii() and limit.isdigit()):
+        raise web.HTTPBadRequest(reason="limit must be a whole number")
+    return Query(
+        route=given.get("route", ""),
+        type=given.get("type", ""),
+        target=given.get("target", ""),
+        reason=given.get("reason", ""),
+        before=before[0] if before else 0,
+        limit=min(int(limit), _MOST),
+    )
+
+
+def _problem(status: int, detail: str) -> web.Response:
+    said = {"type": "about:blank", "status": status, "detail": detail}
+    return web.Response(
+        status=status, body=json.dumps(said).encode(), content_type="application/problem+json"
+    )

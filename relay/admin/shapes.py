@@ -1,0 +1,74 @@
+"""Records to the JSON that the admin API answers with; times are RFC 3339 in UTC."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from relay.route import Each, Route
+from relay.store import DeliveryRecord, EventRecord
+
+
+def moment(at: float | None) -> str | None:
+    """Return a time as text."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def event(record: EventRecord) -> dict[str, Any]:
+    """Describe an event with the fate of all it owes, without its body."""
+    told = record.event
+    return {
+        "id": told.id,
+        "route": told.route,
+        "sender": told.sender,
+        "type": told.type,
+        "key": told.key,
+        "dedupe_id": told.dedupe_id,
+        "received": moment(told.received_at),
+        "bytes": len(told.body),
+        "quarantined": record.quarantined,
+        "deliveries": [delivery(one) for one in record.deliveries],
+    }
+
+
+def delivery(record: DeliveryRecord) -> dict[str, Any]:
+    """Describe a delivery with its failed attempts."""
+    return {
+        "event": record.event_id,
+        "n": record.n,
+        "forward": record.forward,
+        "target": record.target,
+        "state": record.state.word,
+        "attempts": record.attempts,
+        "due": moment(record.due),
+        "settled": moment(record.settled_at),
+        "reason": record.reason,
+        "status": record.status,
+        "detail": record.detail,
+        "failed": [
+            {
+                "attempt": one.attempt,
+                "at": moment(one.at),
+                "duration": round(one.duration, 6),
+                "status": one.status,
+                "reason": one.reason,
+                "detail": one.detail,
+            }
+            for one in record.tried
+        ],
+    }
+
+
+def describe(route: Route) -> dict[str, Any]:
+    """Describe a route for `relay routes` and the console."""
+    return {
+        "route": route.name,
+        "paths": [route.path if not sender else f"{route.path}/{sender}" for sender in route.schemes],
+        "scheme": next(iter(route.schemes.values())).name,
+        "forwards": [
+            {
+                "name": forward.name,
+                "to": f"each {forward.to.items.source}" if isinstance(forward.to, Each) else forward.to,
+                "when": forward.when.source if forward.when else "",
+            }
+            for forward in route.forwards
+        ],
+    }

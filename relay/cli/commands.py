@@ -1,0 +1,32 @@
+"""All commands, gathered."""
+
+import typer
+
+from relay.cli import offline, online, run, send, sink
+
+app = typer.Typer(
+    name="relay",
+    help="A webhook relay that loses nothing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("check")(offline.check)
+app.command("routes")(offline.routes)
+app.command("try")(offline.try_)
+app.command("test")(offline.test)
+app.command("send")(send.send)
+app.command("sink")(sink.sink)
+app.command("why")(online.why)
+app.command("events")(online.events)
+app.command("dead")(online.dead)
+app.command("replay")(online.replay)
+app.command("schema")(offline.schema)
+app.command("version")(offline.version)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

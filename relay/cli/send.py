@@ -1,0 +1,67 @@
+"""`relay send`: post to a running relay as a sender would, signed with the route's own secret."""
+
+import asyncio
+import json
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+
+from relay.cli import options, show
+from relay.cli.offline import parse_headers, pick
+from relay.config import SecretsMode
+
+_TIMEOUT = 30.0  # seconds
+
+
+def send(
+    route: Annotated[str, typer.Argument(help="The route's name.")],
+    file: Annotated[Path, typer.Argument(help="The body; - for standard input.")] = Path("-"),
+    header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],  # noqa: B006  typer's way
+    sender: Annotated[str, typer.Option(help="Which sender to be, on a route that has several.")] = "",
+    config: options.Config = options.DEFAULT_CONFIG,
+    as_json: options.AsJson = False,
+) -> None:
+    """Sign a body with the route's own secret, post it, and print the answer."""
+    found = options.loaded(config, SecretsMode.READ)
+    chosen = pick(found.routes, route)
+    if sender not in chosen.schemes:
+        show.fail(f"name one of its senders with --sender: {', '.join(chosen.schemes)}", 2)
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        show.fail(f"{file}: {error.strerror}", 2)
+    signed = chosen.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", time.time())
+    headers = {"content-type": "application/json", **parse_headers(header), **signed.headers}
+    path = f"{chosen.path}/{sender}" if sender else chosen.path
+    url = f"http://{found.config.listen}{path}"
+    status, answer = asyncio.run(_post(url, body, headers))
+    if as_json:
+        show.as_json({"status": status, "answer": answer})
+    else:
+        show.console.print(f"{show.mark(ok=status < 300)} {status} {json.dumps(answer, ensure_ascii=False)}")  # noqa: PLR2004
+        if isinstance(answer, dict) and "id" in answer:
+            show.console.print(f"  what became of it: relay why {answer['id']}")
+    if status >= 300:  # noqa: PLR2004  not a success
+        raise SystemExit(1)
+
+
+async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=body, headers=headers) as response,
+        ):
+            text = await response.text()
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        show.fail(f"no relay answers at {url} ({error or type(error).__name__}); is it running?")
+    try:
+        return status, json.loads(text)
+    except ValueError:
+        return status, text

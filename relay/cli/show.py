@@ -1,0 +1,50 @@
+"""What commands print: tables for people, JSON for programs, problems on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from relay.errors import ConfigInvalid
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under headings."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(escape(str(cell)) for cell in row))
+    console.print(made)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say why on standard error, and exit."""
+    errors.print(f"[red]error[/red]: {escape(message)}")
+    raise SystemExit(code)
+
+
+def invalid(error: ConfigInvalid) -> NoReturn:
+    """Print every problem, one a line, and exit."""
+    for problem in error.problems:
+        errors.print(escape(str(problem)))
+    count = len(error.problems)
+    errors.print(f"[red]{count} problem{'s' if count != 1 else ''}[/red]")
+    raise SystemExit(1)
+
+
+def mark(*, ok: bool) -> str:
+    """Return a tick or a cross."""
+    return "[green]✓[/green]" if ok else "[red]✗[/red]"

@@ -1,0 +1,23 @@
+"""Files to models to what runs: `load` reads everything and reports everything that is wrong at once."""
+
+from relay.config.load import Loaded, load
+from relay.config.models import (
+    FileTarget,
+    HttpTarget,
+    RelayFile,
+    RouteFile,
+    Target,
+)
+from relay.config.secret import Secret, SecretsMode
+
+__all__ = [
+    "FileTarget",
+    "HttpTarget",
+    "Loaded",
+    "RelayFile",
+    "RouteFile",
+    "Secret",
+    "SecretsMode",
+    "Target",
+    "load",
+]

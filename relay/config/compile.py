@@ -1,0 +1,198 @@
+"""A route's file to the route that runs: secrets followed, expressions compiled, code loaded."""
+
+import difflib
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.config import models, scheme
+from relay.config.code import CodeFolder, CodeInvalid
+from relay.config.payload import ModelValidator, SchemaValidator
+from relay.config.secret import Secrets, SecretUnavailable
+from relay.config.source import Path_, Source
+from relay.expression import Expression, ExpressionInvalid
+from relay.route import Each, Forward, Route, Validator
+from relay.verify import EventDefaults, Scheme, Unverified
+
+_TEXT = ("STRING", "INT", "UINT", "DOUBLE", "BOOL", "NULL")
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles the routes of one config; notes what is wrong with each in its source."""
+
+    secrets: Secrets
+    targets: Collection[str]
+    warnings: list[str] = field(default_factory=list)
+
+    def route(self, source: Source, file: models.RouteFile) -> Route | None:
+        """Return the route, or None after noting every problem."""
+        before = len(source.problems)
+        folder = source.path.parent
+        name = folder.name
+        built = self._scheme(source, file.verify)
+        code = CodeFolder(folder)
+        validator = self._validator(source, file, code)
+        forwards = tuple(
+            self._forward(source, ("forward", n), forward, code, file.forward)
+            for n, forward in enumerate(file.forward)
+        )
+        own, own_body = self._event(source, file, built.defaults if built else EventDefaults())
+        if built is None or len(source.problems) > before:
+            return None
+        reads = file.payload is not None or own_body or any(map(_reads_body, forwards))
+        deduplicates = own["id"] is not None
+        return Route(
+            name=name,
+            path=file.path or f"/in/{name}",
+            schemes={"": built},
+            forwards=forwards,
+            id=own["id"],
+            type=own["type"],
+            key=own["key"],
+            dedupe=file.event.dedupe if deduplicates else 0.0,
+            validator=validator,
+            quarantines=file.payload is not None and file.payload.invalid == "quarantine",
+            reads_json=reads,
+            tries_json=any(one is not None and one.uses_body for one in own.values())
+            or any(forward.transform for forward in forwards),
+            body_limit=file.limits.body,
+            status=file.respond.status,
+            by_name={forward.name: forward for forward in forwards},
+        )
+
+    def secret(self, source: Source, path: Path_, reference: str) -> bytes:
+        """Follow a reference; note a problem if it can't be, and b'' stands for it."""
+        try:
+            secret = self.secrets.resolve(reference, source.path.parent)
+        except SecretUnavailable as error:
+            source.problem(path, str(error), error.remedy)
+            return b""
+        if secret.literal:
+            line, column = source.place(path)
+            self.warnings.append(
+                f"{source.shown}:{line}:{column}: a secret stands in the file — write env:NAME, file:PATH or "
+                "managed:NAME"
+            )
+        return secret.value
+
+    def _scheme(self, source: Source, verify: models.AnyVerify) -> Scheme | None:
+        if isinstance(verify, models.VerifyNone):
+            return Unverified()
+        before = len(source.problems)
+        values = [
+            self.secret(source, ("verify", "secrets", n), reference)
+            for n, reference in enumerate(verify.secrets)
+        ]
+        if len(source.problems) > before:
+            return None
+        try:
+            return scheme.build(verify, values)
+        except ValueError as error:
+            field_name = "signed" if str(error).startswith("signed:") else "secrets"
+            source.problem(("verify", field_name), str(error), "correct it, or choose another scheme")
+            return None
+
+    def _validator(self, source: Source, file: models.RouteFile, code: CodeFolder) -> Validator | None:
+        if file.payload is None:
+            return None
+        try:
+            if file.payload.model is not None:
+                return ModelValidator(code.get(file.payload.model), file.payload.model)
+            return SchemaValidator(source.path.parent / (file.payload.json_schema or ""))
+        except CodeInvalid as error:
+            key = "model" if file.payload.model is not None else "schema"
+            source.problem(("payload", key), str(error), error.remedy)
+            return None
+
+    def _event(
+        self, source: Source, file: models.RouteFile, defaults: EventDefaults
+    ) -> tuple[dict[str, Expression | None], bool]:
+        """Return the expressions for id, type and key, and whether one that the route gives reads the body."""
+        made: dict[str, Expression | None] = {}
+        own_body = False
+        for name, default in (("id", defaults.id), ("type", defaults.type), ("key", "")):
+            given: str | None = getattr(file.event, name)
+            if given is None:
+                made[name] = Expression(default, "request") if default else None
+                continue
+            made[name] = self._expression(source, ("event", name), given, "request", _TEXT)
+            own_body |= made[name] is not None and made[name].uses_body  # type: ignore[union-attr]
+        return made, own_body
+
+    def _forward(
+        self, source: Source, path: tuple[str | int, ...], forward: models.ForwardFile,
+        code: CodeFolder, siblings: list[models.ForwardFile],
+    ) -> Forward:  # fmt: skip
+        to: str | Each = ""
+        if isinstance(forward.to, str):
+            to = forward.to
+            if to not in self.targets:
+                near = difflib.get_close_matches(to, self.targets, 1)
+                remedy = f"did you mean {near[0]}?" if near else "declare it under `targets` in the config"
+                source.problem((*path, "to"), f"there is no target {to!r}", remedy)
+        else:
+            items = self._expression(source, (*path, "to", "each"), forward.to.each, "event", ("LIST",))
+            target = self._expression(source, (*path, "to", "target"), forward.to.target, "item", _TEXT)
+            if items is not None and target is not None:
+                to = Each(items, target)
+        transform: Any = None
+        if forward.transform is not None:
+            try:
+                transform = code.get(forward.transform)
+                if not callable(transform):
+                    raise CodeInvalid(f"{forward.transform} is not a function", "name a function")
+            except CodeInvalid as error:
+                source.problem((*path, "transform"), str(error), error.remedy)
+        name = forward.name or _default_name(forward, siblings)
+        if Counter(one.name or _default_name(one, siblings) for one in siblings)[name] > 1:
+            source.problem(path, f"two forwards are called {name!r}", "give each a `name:` of its own")
+        return Forward(
+            name=name,
+            to=to,
+            when=self._optional(source, (*path, "when"), forward.when, ("BOOL",)),
+            transform=transform,
+            body=self._optional(source, (*path, "body"), forward.body, ()),
+            headers=tuple(
+                (header, made)
+                for header, text in forward.headers.items()
+                if (made := self._expression(source, (*path, "headers", header), text, "event", _TEXT))
+            ),
+        )
+
+    def _optional(
+        self, source: Source, path: Path_, text: str | None, types: tuple[str, ...]
+    ) -> Expression | None:
+        return None if text is None else self._expression(source, path, text, "event", types)
+
+    def _expression(
+        self, source: Source, path: Path_, text: str, scope: str, types: tuple[str, ...]
+    ) -> Expression | None:
+        try:
+            made = Expression(text, scope)
+        except ExpressionInvalid as error:
+            source.expression_problem(path, str(error), error.line, error.column)
+            return None
+        if types and not made.returns(*types):
+            wanted = "text or a number" if types == _TEXT else " or ".join(types).lower()
+            source.problem(
+                path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}"
+            )
+            return None
+        return made
+
+
+def _default_name(forward: models.ForwardFile, siblings: list[models.ForwardFile]) -> str:
+    """Name a forward after its target; the second to the same target becomes `target-2`."""
+    base = forward.to if isinstance(forward.to, str) else "each"
+    same = [one for one in siblings if (one.to if isinstance(one.to, str) else "each") == base]
+    position = next(n for n, one in enumerate(same) if one is forward)
+    return base if position == 0 else f"{base}-{position + 1}"
+
+
+def _reads_body(forward: Forward) -> bool:
+    expressions = [forward.when, forward.body, *(expression for _, expression in forward.headers)]
+    if isinstance(forward.to, Each):
+        expressions += [forward.to.items, forward.to.target]
+    return any(expression is not None and expression.uses_body for expression in expressions)

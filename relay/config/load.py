@@ -1,0 +1,190 @@
+"""Everything a relay runs on, out of its files: read at once, checked at once, all or nothing."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from relay.config import models
+from relay.config.compile import Compiler
+from relay.config.secret import Secrets, SecretsMode
+from relay.config.source import Source
+from relay.errors import ConfigInvalid
+from relay.route import Route
+from relay.sign import decode_key
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """A URL target with its secrets followed."""
+
+    config: models.HttpTarget
+    signing_keys: tuple[bytes, ...]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """A file target with its path made absolute."""
+
+    config: models.FileTarget
+    path: Path
+
+
+TargetSettings = HttpSettings | FileSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checked configuration: paths absolute, routes compiled, secrets followed."""
+
+    path: Path
+    config: models.RelayFile
+    state: Path
+    store: Path
+    admin_token: bytes
+    routes: Mapping[str, Route]
+    targets: Mapping[str, TargetSettings]
+    warnings: tuple[str, ...]
+    digest: str
+
+
+def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
+    """Read a config with all its targets and routes; `routes` replaces the config's folder of routes.
+
+    Raises ConfigInvalid with every problem of every file.
+    """
+    source = Source(path, _shown(path))
+    sources = [source]
+    config = source.validate(models.RelayFile) if source.data is not None else None
+    if config is None:
+        raise ConfigInvalid(sorted(source.problems))
+    folder = path.parent
+    state = (folder / config.state).resolve()
+    declared, targets_source, prefix = _declared(config, source, sources)
+    compiler = Compiler(Secrets(state, mode), list(declared))
+    targets = {
+        name: _target(compiler, targets_source, (*prefix, name), target)
+        for name, target in declared.items()
+    }
+    token = compiler.secret(source, ("admin", "token"), config.admin.token) if config.admin.token else b""
+    if not token and not _is_loopback(config.admin.listen):
+        source.problem(("admin", "listen"), "the admin listener is reachable from outside", "give it a `token:`")
+    found = _routes(compiler, source, (folder / config.routes) if routes is None else routes, sources)
+    problems = [problem for one in sources for problem in one.problems]
+    if problems:
+        raise ConfigInvalid(sorted(problems))
+    return Loaded(
+        path=path,
+        config=config,
+        state=state,
+        store=(folder / config.store.removeprefix("sqlite:")).resolve(),
+        admin_token=token,
+        routes=found,
+        targets=targets,
+        warnings=tuple(compiler.warnings),
+        digest=_digest(sources),
+    )
+
+
+def _declared(
+    config: models.RelayFile, source: Source, sources: list[Source]
+) -> tuple[Mapping[str, models.Target], Source, tuple[str, ...]]:
+    if not isinstance(config.targets, Path):
+        return config.targets, source, ("targets",)
+    path = source.path.parent / config.targets
+    if not path.is_file():
+        source.problem(("targets",), f"there is no file {config.targets}", "add it, or write the targets here")
+        return {}, source, ("targets",)
+    own = Source(path, _shown(path))
+    sources.append(own)
+    file = own.validate(models.TargetsFile) if own.data is not None else None
+    return (file.root if file else {}), own, ()
+
+
+def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Source]) -> dict[str, Route]:
+    if not folder.is_dir():
+        config.problem(("routes",), f"there is no folder {folder.name}", "make it, or name another")
+        return {}
+    routes: dict[str, Route] = {}
+    paths: dict[str, str] = {}
+    for entry in sorted(folder.iterdir()):
+        path = entry / "route.yaml"
+        if not path.is_file():
+            continue
+        source = Source(path, _shown(path))
+        sources.append(source)
+        file = source.validate(models.RouteFile) if source.data is not None else None
+        route = compiler.route(source, file) if file is not None else None
+        if route is None:
+            continue
+        if route.path in paths:
+            source.problem(
+                ("path",), f"the route {paths[route.path]} has the path {route.path} too", "give one another path"
+            )
+        paths[route.path] = route.name
+        routes[route.name] = route
+    return routes
+
+
+def _target(
+    compiler: Compiler, source: Source, path: tuple[str, ...], target: models.Target
+) -> TargetSettings:
+    if isinstance(target, models.FileTarget):
+        return FileSettings(target, (source.path.parent / target.file).resolve())
+    keys = []
+    for n, reference in enumerate(target.sign.secrets if target.sign else ()):
+        at = (*path, "sign", "secrets", n)
+        value = compiler.secret(source, at, reference)
+        try:
+            keys.append(decode_key(value))
+        except ValueError as error:
+            source.problem(at, str(error), "use managed:NAME, or a whsec_… secret")
+    headers = dict(target.headers)
+    if target.auth is not None:
+        headers |= _auth(compiler, source, (*path, "auth"), target.auth)
+    return HttpSettings(target, tuple(keys), headers)
+
+
+def _auth(
+    compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth
+) -> Mapping[str, str]:
+
+
+    if auth.bearer is not None:
+        value = compiler.secret(source, (*path, "bearer"), auth.bearer)
+        return {"authorization": "Bearer " + value.decode("utf-8", "surrogateescape")}
+    if auth.basic is not None:
+        value = compiler.secret(source, (*path, "basic", "password"), auth.basic.password)
+        pair = auth.basic.username.encode() + b":" + value
+        return {"authorization": "Basic " + base64.b64encode(pair).decode()}
+    assert auth.header is not None
+    value = compiler.secret(source, (*path, "header", "value"), auth.header.value)
+    return {auth.header.name: value.decode("utf-8", "surrogateescape")}
+
+
+def _is_loopback(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _digest(sources: list[Source]) -> str:
+    """Digest what was read, route folders with all their code."""
+    digest = hashlib.sha256()
+    for source in sources:
+        files = [source.path]
+        if source.path.name == "route.yaml":
+            files = sorted(file for file in source.path.parent.glob("*") if file.is_file())
+        for file in files:
+            digest.update(str(file.name).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+

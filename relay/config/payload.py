@@ -1,0 +1,65 @@
+"""Payload checks: a pydantic model (or any type pydantic can adapt), or a JSON Schema (draft 2020-12)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from relay.config.code import CodeInvalid
+from relay.errors import Refusal, Rejected
+
+_MOST = 20  # places that an answer lists
+
+
+class ModelValidator:
+    """Checks bodies against a pydantic type."""
+
+    def __init__(self, annotation: Any, name: str) -> None:
+        """Raise CodeInvalid if pydantic can't check against `annotation`."""
+        try:
+            self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        except (PydanticSchemaGenerationError, PydanticUserError) as error:
+            raise CodeInvalid(
+                f"{name} is not a pydantic model: {str(error).splitlines()[0]}", "derive it from pydantic.BaseModel"
+            ) from None
+
+    def validate(self, body: bytes, value: Any) -> Any:
+        """Return the model's instance."""
+        try:
+            return self._adapter.validate_json(body)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False, include_context=False)
+            where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:_MOST]]
+            raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where)) from None
+
+
+class SchemaValidator:
+    """Checks bodies against a JSON Schema."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise CodeInvalid if the file is not a JSON Schema."""
+        try:
+            schema = json.loads(path.read_bytes())
+            Draft202012Validator.check_schema(schema)
+        except OSError as error:
+            raise CodeInvalid(f"{path.name} can't be read: {error.strerror}", "add it beside route.yaml") from None
+        except ValueError as error:
+            raise CodeInvalid(f"{path.name} is not JSON: {error}", f"mend {path.name}") from None
+        except SchemaError as error:
+            raise CodeInvalid(f"{path.name} is not a JSON Schema: {error.message}", f"mend {path.name}") from None
+        self._validator = Draft202012Validator(schema)
+
+    def validate(self, body: bytes, value: Any) -> Any:
+        """Return the value as it is."""
+        where = []
+        for fault in self._validator.iter_errors(value):
+            where.append((".".join(map(str, fault.absolute_path)), fault.message[:200]))
+            if len(where) == _MOST:
+                break
+        if where:
+            raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where))
+        return value

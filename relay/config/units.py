@@ -1,0 +1,46 @@
+"""Durations (`250ms 5s 10m 12h 7d`) and sizes (`64KiB 1MiB`), to seconds and bytes."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"{_NUMBER}(ms|s|m|h|d)")
+_SIZE = re.compile(rf"{_NUMBER}(B|KiB|MiB|GiB)")
+
+
+def parse_duration(value: Any) -> float:
+    """Return seconds; raise with the remedy for anything but a number and its unit."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise fault(f"{value!r} is not a duration", "write a number and ms, s, m, h or d, such as 30s")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def parse_size(value: Any) -> int:
+    """Return bytes; raise with the remedy for anything but a number and its unit."""
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise fault(f"{value!r} is not a size", "write a number and B, KiB, MiB or GiB, such as 1MiB")
+    return int(float(found[1]) * _BYTES[found[2]])
+
+
+def fault(message: str, remedy: str) -> PydanticCustomError:
+    """Return an error for a validator to raise, whose remedy `relay check` prints."""
+    return PydanticCustomError("relay", "{message}", {"message": message, "remedy": remedy})
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["250ms", "30s", "7d"]}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64KiB", "1MiB"]}),
+]

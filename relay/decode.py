@@ -1,0 +1,74 @@
+"""Bytes to JSON values, strictly: what RFC 8259 leaves to chance is refused rather than guessed.
+
+Refused beside syntax errors: duplicate keys (RFC 8259 §4), NaN and Infinity, numbers beyond a double (§6),
+a byte order mark (§8.1), invalid UTF-8, lone surrogates, more than 200 levels, integers over 4,300 digits.
+"""
+
+import math
+import re
+import zlib
+from typing import Any
+
+import jiter
+
+from relay.errors import Refusal, Rejected
+
+_MAYBE_INFINITE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
+_GZIP = 16 + zlib.MAX_WBITS
+_JSON = frozenset({"", "application/json", "text/json", "text/plain"})
+
+
+def decode_json(body: bytes) -> Any:
+    """Return the JSON value of `body`; raise Rejected (malformed) with the place of the first fault."""
+    try:
+        value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise Rejected(Refusal.MALFORMED, f"the body is not valid JSON: {error}") from None
+    if _MAYBE_INFINITE.search(body) and not _finite(value):
+        raise Rejected(Refusal.MALFORMED, "the body is not valid JSON: a number is beyond a double's range")
+    return value
+
+
+def check_media_type(content_type: str) -> None:
+    """Raise Rejected (unsupported media type) unless `content_type` is JSON, plain text, or absent."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media not in _JSON and not (media.startswith("application/") and media.endswith("+json")):
+        raise Rejected(
+            Refusal.UNSUPPORTED_MEDIA_TYPE, f"this route takes JSON (content-type: application/json), not {media}"
+        )
+
+
+def decompress(body: bytes, encoding: str, limit: int) -> bytes:
+    """Return the plain bytes of a gzip or deflate body.
+
+    Raises Rejected: too large past `limit` bytes, malformed if damaged or followed by more, unsupported for
+    any other encoding. Only one gzip member is taken: chains of empty members are an attack on the CPU.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise Rejected(Refusal.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding} is not supported; use gzip")
+    machine = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else _GZIP)
+    try:
+        plain = machine.decompress(body, limit + 1)
+    except zlib.error:
+        raise Rejected(Refusal.MALFORMED, f"the body is not valid {encoding}") from None
+    if len(plain) > limit:
+        raise Rejected(Refusal.BODY_TOO_LARGE, f"the decompressed body is over {limit} bytes")
+    if not machine.eof or machine.unused_data:
+        raise Rejected(Refusal.MALFORMED, f"the body is not one complete {encoding} stream")
+    return plain
+
+
+def _finite(value: Any) -> bool:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            return False
+    return True

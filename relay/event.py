@@ -1,0 +1,111 @@
+"""The facts the relay passes around: an event, what it owes, and what a transform may answer. No behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+TAG_BITS = 40
+_PREFIX = "evt_"
+_DIGITS = (64 + TAG_BITS) // 4
+SEQ_SHIFT = 20  # a sequence number is milliseconds since the epoch, shifted, plus a counter
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One accepted webhook, as transforms see it.
+
+    `id` is the relay's own, unique over all stores, and goes out as `webhook-id`. `dedupe_id` is the sender's
+    id of it, empty when it gives none. `headers` have lower-case names. `body` is the very bytes that came;
+    `payload` is the decoded body: an instance of the route's model if it has one, else plain JSON values.
+    `received_at` is in seconds since the epoch, UTC.
+    """
+
+    seq: int
+    id: str
+    route: str
+    sender: str
+    type: str
+    key: str
+    dedupe_id: str
+    received_at: float
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    payload: Any = None
+
+    @property
+    def received(self) -> datetime:
+        """When it was accepted, as an aware datetime in UTC."""
+        return datetime.fromtimestamp(self.received_at, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a transform may return when a body alone won't do.
+
+    `body` is bytes, text, or a value that is sent as JSON. `headers` are added to the target's own;
+    `method` replaces the target's.
+    """
+
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = ""
+
+
+class DeliveryState(IntEnum):
+    """Where a delivery is in its life; the numbers are what the stores hold."""
+
+    PENDING = 0
+    CLAIMED = 1
+    DELIVERED = 2
+    DEAD = 3
+    DROPPED = 4  # its transform returned None
+
+    @property
+    def word(self) -> str:
+        """The word people read."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One delivery that an event owes, decided at accept: which forward, to which target."""
+
+    forward: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event owed to one target, in the hands of the lane that owns it.
+
+    `n` is its place in what the event owes. `attempts` is how many were made before in this budget, which
+    began at `since` (seconds since the epoch). `token` shows ownership when the result is settled.
+    """
+
+    event: Event
+    n: int
+    forward: str
+    target: str
+    attempts: int
+    since: float
+    token: int
+
+
+def format_id(seq: int, tag: int) -> str:
+    """Return the public id of the event with sequence number `seq` in the store with the tag `tag`."""
+    return f"evt_{seq:016x}{tag:010x}"
+
+
+def parse_id(text: str) -> tuple[int, int] | None:
+    """Return (seq, tag) of a public id, or None if `text` is not one."""
+    digits = text.removeprefix(_PREFIX)
+    if len(digits) != _DIGITS or len(text) == len(digits) or not digits.isalnum():
+        return None
+    try:
+        value = int(digits, 16)
+    except ValueError:
+        return None
+    return value >> TAG_BITS, value & ((1 << TAG_BITS) - 1)

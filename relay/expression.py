@@ -1,0 +1,146 @@
+"""CEL expressions over `body`, `headers`, `query` and `event`: compiled with types once, evaluated a lot.
+
+Language: https://github.com/google/cel-spec. The string functions of CEL's strings extension are there too.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_strings
+
+from relay.errors import ExpressionFailed
+
+_TEXTS = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
+_REQUEST = {"body": cel.Type.DYN, "headers": _TEXTS, "query": _TEXTS}
+# Dotted names are variables of their own to CEL, so that `event.tpye` fails when the config is loaded.
+_EVENT = {
+    f"event.{name}": cel.Type.STRING for name in ("id", "type", "key", "dedupe_id", "route", "sender")
+} | {"event.received": cel.Type.TIMESTAMP}
+_EXTENSIONS = [ext_strings.ExtStrings()]
+_REQUEST_ENV = cel.NewEnv(variables=_REQUEST, extensions=_EXTENSIONS)
+_EVENT_ENV = cel.NewEnv(variables=_REQUEST | _EVENT, extensions=_EXTENSIONS)
+_ITEM_ENV = cel.NewEnv(variables=_REQUEST | _EVENT | {"item": cel.Type.DYN}, extensions=_EXTENSIONS)
+_ENVS = {"request": _REQUEST_ENV, "event": _EVENT_ENV, "item": _ITEM_ENV}
+_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_INT64 = 2**63
+
+
+class ExpressionInvalid(ValueError):
+    """An expression that does not compile; `line` and `column` count from 1 inside the expression."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+class Scope:
+    """What expressions see of one event; conversions to CEL are made once for all of them."""
+
+    __slots__ = ("_activation", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._activation: cel.Activation | None = None
+
+    def widened(self, values: Mapping[str, Any]) -> "Scope":
+        """Return a scope that sees `values` as well."""
+        return Scope({**self._values, **values})
+
+    def evaluate(self, expression: "cel.Expression") -> Any:
+        """Return the plain value; raise ExpressionFailed if it has none."""
+        if self._activation is None:
+            self._activation = _EVENT_ENV.Activation(self._values)
+        result = expression.eval(self._activation)
+        if result.type() == cel.Type.ERROR:
+            if any(_beyond_int64(self._values.get("body"))):
+                # CEL's int has 64 bits; JSON's numbers have no limit. Read the large ones as doubles.
+                narrowed = {**self._values, "body": _narrowed(self._values["body"])}
+                if not any(_beyond_int64(narrowed["body"])):
+                    self._values = narrowed
+                    self._activation = None
+                    return self.evaluate(expression)
+            raise ExpressionFailed(_reason(str(result.plain_value())))
+        return result.plain_value()
+
+
+class Expression:
+    """One compiled expression."""
+
+    __slots__ = ("_compiled", "_returns", "source", "uses_body")
+
+    def __init__(self, source: str, scope: str = "event") -> None:
+        """Compile `source` for the scope `request` (before the event exists), `event`, or `item`.
+
+        Raises ExpressionInvalid with the place of the first fault.
+        """
+        self.source = source
+        self.uses_body = re.search(r"\bbody\b", source) is not None
+        try:
+            self._compiled = _ENVS[scope].compile(source)
+        except RuntimeError as error:
+            raise _invalid(str(error)) from None
+        self._returns = self._compiled.return_type()
+
+    def returns(self, *types: str) -> bool:
+        """Tell whether its static type is one of `types` (CEL's names), or only known at run time."""
+        name = self._returns.name()
+        return name == "DYN" or any(name == kind or name.startswith(f"{kind}<") for kind in types)
+
+    @property
+    def type_name(self) -> str:
+        """CEL's name of the static type."""
+        return self._returns.name()
+
+    def value(self, scope: Scope) -> Any:
+        """Evaluate; raise ExpressionFailed with CEL's own words."""
+        return scope.evaluate(self._compiled)
+
+    def text(self, scope: Scope) -> str:
+        """Evaluate to text: numbers and booleans as JSON writes them, null as ''; raise ExpressionFailed."""
+        value = self.value(scope)
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int | float):
+            return str(value)
+        raise ExpressionFailed(f"{self.source}: text is needed, this is a {type(value).__name__}")
+
+
+def _invalid(message: str) -> ExpressionInvalid:
+    found = _PLACE.search(message)
+    if found is None:
+        return ExpressionInvalid(message.splitlines()[0], 1, 1)
+    return ExpressionInvalid(found[3].removesuffix(" (in container '')"), int(found[1]), int(found[2]))
+
+
+def _reason(text: str) -> str:
+    return text.partition(": ")[2] or text
+
+
+def _beyond_int64(value: Any) -> Iterator[bool]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _beyond_int64(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _beyond_int64(item)
+    elif isinstance(value, int) and not -_INT64 <= value < _INT64:
+        yield True
+
+
+def _narrowed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _narrowed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_narrowed(item) for item in value]
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.copysign(math.inf, value)
+    return value

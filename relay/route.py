@@ -1,0 +1,366 @@
+"""What happens to a request of one route: verify, decode, validate, filter; later, transform. No network.
+
+Filter at accept, transform at delivery: the store keeps the raw body once, however many deliveries it owes.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from relay.decode import check_media_type, decode_json, decompress
+from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected, TransformFailed
+from relay.event import Event, Owed, Request
+from relay.expression import Expression, Scope
+from relay.verify import Incoming, Scheme
+
+# Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
+_DROPPED = frozenset(
+    {
+        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host",
+        "expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie", "authorization",
+    }
+)  # fmt: skip
+_OWN = frozenset(
+    {"webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt", "accept-encoding"}
+)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MOST_WHERE = 20  # places that a 422 lists
+
+
+class ForwardOutcome(StrEnum):
+    """What a forward said to an event; the `outcome` of `relay_forwards_total`."""
+
+    OWED = "owed"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+class Validator(Protocol):
+    """Checks a decoded body and gives what transforms see as `event.payload`."""
+
+    def validate(self, body: bytes, value: Any) -> Any:
+        """Return the payload; raise Rejected (invalid) with the places that are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A recipient list: one delivery for each item of a list, to the target that an expression names."""
+
+    items: Expression
+    target: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One rule of a route. Without `when` it takes every event; without `transform` or `body`, as it came."""
+
+    name: str
+    to: str | Each
+    when: Expression | None = None
+    transform: Callable[[Event], Any] | None = None
+    body: Expression | None = None
+    headers: tuple[tuple[str, Expression], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An incoming URL and all that happens to what arrives on it, compiled.
+
+    `schemes` has a scheme a sender; a route without named senders has one under ''. `reads_json` says that
+    a body that is not JSON is malformed; `tries_json` that it is decoded if it can be. `dedupe` is in
+    seconds, `body_limit` in bytes.
+    """
+
+    name: str
+    path: str
+    schemes: Mapping[str, Scheme]
+    forwards: tuple[Forward, ...]
+    id: Expression | None = None
+    type: Expression | None = None
+    key: Expression | None = None
+    dedupe: float = 0.0
+    validator: Validator | None = None
+    quarantines: bool = False
+    reads_json: bool = False
+    tries_json: bool = False
+    body_limit: int = 1 << 20
+    status: int = 202
+    by_name: Mapping[str, Forward] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A request that holds, with what expressions and deliveries need of it."""
+
+    sender: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    payload: Any
+    id: str
+    type: str
+    key: str
+    scope: Scope
+    invalid: Rejected | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What an event owes, and what each forward said: (forward, target, outcome, detail)."""
+
+    owed: tuple[Owed, ...]
+    said: tuple[tuple[str, str, ForwardOutcome, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """The request of a delivery, but for what the target adds: method ('' is the target's), headers, body."""
+
+    method: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def check(route: Route, sender: str, incoming: Incoming, query: Mapping[str, str], now: float) -> Verified:
+    """Verify, decode and validate; raise Rejected for whatever does not hold.
+
+    A body that fails validation on a route that quarantines is returned with `invalid` set.
+    """
+    scheme = route.schemes[sender]
+    try:
+        scheme.verify(incoming, now)
+    except NotVerified:
+        raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
+    headers = incoming.headers
+    value = _decode(route, incoming)
+    invalid: Rejected | None = None
+    payload = value
+    if route.validator is not None:
+        try:
+            payload = route.validator.validate(incoming.body, value)
+        except Rejected as rejected:
+            if not route.quarantines:
+                raise
+            invalid = rejected
+    scope = Scope({"body": value, "headers": headers, "query": query})
+    return Verified(
+        sender=sender,
+        headers=_kept(headers, scheme.secret_headers),
+        query=query,
+        body=incoming.body,
+        payload=payload,
+        id=_text(route.id, scope),
+        type=_text(route.type, scope),
+        key=_text(route.key, scope),
+        scope=scope,
+        invalid=invalid,
+    )
+
+
+def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any]) -> Filtered:
+    """Ask each forward whether it takes the event; a `when` that fails is an error, never a silent no."""
+    owed: list[Owed] = []
+    said: list[tuple[str, str, ForwardOutcome, str]] = []
+    if any(forward.when or isinstance(forward.to, Each) for forward in route.forwards):
+        scope = scope.widened(event_values(event))
+    for forward in route.forwards:
+        label = forward.to if isinstance(forward.to, str) else ""
+        try:
+            if forward.when is not None and forward.when.value(scope) is not True:
+                said.append((forward.name, label, ForwardOutcome.SKIPPED, ""))
+                continue
+            if isinstance(forward.to, str):
+                chosen = [forward.to]
+            else:
+                chosen = _recipients(forward.to, scope, targets)
+        except ExpressionFailed as error:
+            said.append((forward.name, label, ForwardOutcome.ERROR, str(error)))
+            continue
+        for target in chosen:
+            owed.append(Owed(forward.name, target))
+            said.append((forward.name, target, ForwardOutcome.OWED, ""))
+    return Filtered(tuple(owed), tuple(said))
+
+
+def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
+    """Return the delivery's request, or None if the transform says that there is none.
+
+    Raises TransformFailed with what the transform or expression raised, or why its answer can't be sent.
+    """
+    if forward.transform is None and forward.body is None and not forward.headers:
+        return Outgoing("", _passed_on(event.headers), event.body)
+    scope: Scope | None = None
+    if forward.body is not None or forward.headers or (forward.transform and event.payload is None):
+        event, scope = _reread(route, event)
+    if forward.transform is not None:
+        made = _call(forward.transform, event)
+        if made is None:
+            return None
+    elif forward.body is not None and scope is not None:
+        made = Request(_evaluated(forward.body, scope))
+    else:
+        made = Request(event.body, _passed_on(event.headers))
+    headers = {name.lower(): str(value) for name, value in made.headers.items()}
+    for name, expression in forward.headers:
+        assert scope is not None
+        try:
+            headers[name] = expression.text(scope)
+        except ExpressionFailed as error:
+            raise TransformFailed(f"headers.{name}: {error}") from error
+    body, content_type = _encode(made.body)
+    headers.setdefault("content-type", content_type)
+    _check_headers(headers)
+    return Outgoing(made.method, headers, body)
+
+
+def event_values(event: Event) -> dict[str, Any]:
+    """Return the variables `event.…` of expressions."""
+    return {
+        "event.id": event.id,
+        "event.type": event.type,
+        "event.key": event.key,
+        "event.dedupe_id": event.dedupe_id,
+        "event.route": event.route,
+        "event.sender": event.sender,
+        "event.received": event.received,
+    }
+
+
+def plain_body(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """Return the body without its content-encoding; raise Rejected as `decompress` does."""
+    encoding = headers.get("content-encoding", "")
+    return decompress(body, encoding, limit) if encoding else body
+
+
+def _decode(route: Route, incoming: Incoming) -> Any:
+    if route.reads_json:
+        check_media_type(incoming.headers.get("content-type", ""))
+        return decode_json(plain_body(incoming.body, incoming.headers, route.body_limit))
+    if route.tries_json:
+        try:
+            return decode_json(plain_body(incoming.body, incoming.headers, route.body_limit))
+        except Rejected:
+            return None
+    return None
+
+
+def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
+    """Decode and validate once more what was accepted: the model may have changed since."""
+    value = None
+    if route.reads_json or route.tries_json:
+        try:
+            plain = plain_body(event.body, event.headers, route.body_limit)
+            value = decode_json(plain)
+            payload = route.validator.validate(plain, value) if route.validator else value
+        except Rejected as rejected:
+            if route.reads_json:
+                places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
+                raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
+            payload = None
+    else:
+        payload = event.body
+    event = Event(
+        event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
+        event.received_at, event.headers, event.query, event.body, payload,
+    )  # fmt: skip
+    scope = Scope({"body": value, "headers": event.headers, "query": event.query} | event_values(event))
+    return event, scope
+
+
+def _call(transform: Callable[[Event], Any], event: Event) -> Request | None:
+    try:
+        made = transform(event)
+    except Exception as error:  # a route's own code may raise anything; only its delivery pays for it
+        raise TransformFailed(_told(error)) from error
+    if made is None or isinstance(made, Request):
+        return made
+    if isinstance(made, bytes | str | dict | list):
+        return Request(made)
+    raise TransformFailed(
+        f"the transform returned a {type(made).__name__}; it may return dict, list, str, bytes, Request or None"
+    )
+
+
+def _told(error: BaseException) -> str:
+    """Say what was raised and on which line of the route's own code."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _evaluated(expression: Expression, scope: Scope) -> Any:
+    try:
+        return expression.value(scope)
+    except ExpressionFailed as error:
+        raise TransformFailed(f"body: {error}") from error
+
+
+def _encode(body: Any) -> tuple[bytes, str]:
+    if isinstance(body, bytes | bytearray):
+        return bytes(body), "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(), "text/plain; charset=utf-8"
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode(), "application/json"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TransformFailed(f"the new body is not JSON: {error}") from error
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or name in _DROPPED - {"authorization"}:
+            raise TransformFailed(f"the header name {name!r} can't be sent")
+        if _BAD_VALUE.search(value):
+            raise TransformFailed(f"the value of header {name} has control characters")
+
+
+def _recipients(each: Each, scope: Scope, targets: Mapping[str, Any]) -> list[str]:
+    items = each.items.value(scope)
+    if not isinstance(items, list):
+        raise ExpressionFailed(f"to.each: a list is needed, this is a {type(items).__name__}")
+    chosen: dict[str, None] = {}
+    for item in items:
+        name = each.target.text(scope.widened({"item": item}))
+        if name not in targets:
+            raise ExpressionFailed(f"to.target: there is no target {name!r}")
+        chosen[name] = None
+    return list(chosen)
+
+
+def _text(expression: Expression | None, scope: Scope) -> str:
+    """Evaluate an id, type or key; what has no value is ''. Control characters have no place in any."""
+    if expression is None:
+        return ""
+    try:
+        return _CONTROL.sub(" ", expression.text(scope))[:_MOST_TEXT]
+    except ExpressionFailed:
+        return ""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_MOST_TEXT = 512
+
+
+def _kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
+    """Return the headers that are stored: not framing, not credentials, not what `Connection` lists."""
+    dropped = _DROPPED | secret
+    if (connection := headers.get("connection", "")) and connection.lower() not in {"keep-alive", "close"}:
+        dropped |= {name.strip().lower() for name in connection.split(",")}
+    return {name: value for name, value in headers.items() if name not in dropped}
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _OWN}
+
+
+def first_places(where: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return as many places as an answer lists."""
+    return where[:_MOST_WHERE]

@@ -1,0 +1,262 @@
+"""One attempt: a request to a URL, or a line in a file. aiohttp's exceptions become reasons here, nowhere else."""
+
+import asyncio
+import base64
+import io
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+from yarl import URL
+
+from relay.egress import EgressBlocked, guarded
+from relay.errors import Reason
+from relay.event import Delivery
+from relay.retry import retry_after
+from relay.route import Outgoing
+from relay.settle import Attempt, classify
+from relay.sign import signatures
+
+_BODY_CAP = 64 * 1024  # bytes of a response that are read, so that its connection can be used again
+_TOLD = 300  # characters of a failed response that are kept
+_LARGE = 1 << 20  # aiohttp wants larger bodies as files
+_IDLE = 15.0  # seconds that an unused connection is kept
+
+
+class Sender(Protocol):
+    """Makes attempts at one target."""
+
+    async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
+        """Try once; every failure is in the answer, none is raised."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How a URL target is asked; times in seconds."""
+
+    url: str
+    method: str
+    connect: float
+    total: float
+    concurrency: int
+    headers: Mapping[str, str]
+    signing_keys: tuple[bytes, ...]
+    user_agent: str
+
+
+class HttpSender:
+    """Attempts over HTTP, on connections of this target's own that are kept alive and reused."""
+
+    def __init__(
+        self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None
+    ) -> None:
+        self._url = URL(options.url)
+        self._method = options.method
+        self._fixed = {"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"} | dict(
+            options.headers
+        )
+        self._keys = options.signing_keys
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=options.concurrency, keepalive_timeout=_IDLE, socket_factory=factory or guarded()
+            ),
+            timeout=aiohttp.ClientTimeout(total=options.total, sock_connect=options.connect),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
+        """Send the request once, without following redirects."""
+        at = time.time()
+        headers = self._headers(delivery, outgoing, at)
+        body: bytes | io.BytesIO = outgoing.body
+        if len(outgoing.body) > _LARGE:
+            body = io.BytesIO(outgoing.body)
+        began = time.perf_counter()
+        try:
+            async with self._session.request(
+                outgoing.method or self._method, self._url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                told = await _read(response)
+                status = response.status
+                asked = response.headers.get("retry-after")
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            return Attempt(
+                at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error)
+            )
+        duration = time.perf_counter() - began
+        if classify(status) is None:
+            return Attempt(at, duration, status)
+        return Attempt(
+            at,
+            duration,
+            status,
+            detail=told.decode("utf-8", "replace")[:_TOLD].strip(),
+            retry_after=retry_after(asked, time.time()) if asked else None,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    def _headers(self, delivery: Delivery, outgoing: Outgoing, now: float) -> dict[str, str]:
+        event = delivery.event
+        timestamp = int(now)
+        headers = {
+            **outgoing.headers,
+            **self._fixed,
+            "webhook-id": event.id,
+            "webhook-timestamp": str(timestamp),
+            "relay-route": event.route,
+            "relay-attempt": str(delivery.attempts + 1),
+            "traceparent": traceparent(delivery),
+        }
+        if self._keys:
+            headers["webhook-signature"] = signatures(self._keys, event.id, timestamp, outgoing.body)
+        return headers
+
+
+class FileSender:
+    """Appends a JSON line a delivery; one sync for all lines that wait together."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
+        """Append one line and sync it."""
+        at, began = time.time(), time.perf_counter()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((line(delivery, outgoing), done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        try:
+            await done
+        except OSError as error:
+            return Attempt(
+                at, time.perf_counter() - began, reason=Reason.CONNECTION, detail=f"{self._path}: {error.strerror}"
+            )
+        return Attempt(at, time.perf_counter() - began, status=200)
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            error: OSError | None = None
+            try:
+                await asyncio.to_thread(_append, self._path, b"".join(text for text, _ in batch))
+            except OSError as failure:
+                error = failure
+            for _, done in batch:
+                if done.done():
+                    continue
+                if error is not None:
+                    done.set_exception(error)
+                else:
+                    done.set_result(None)
+        self._writing = None
+
+
+def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
+    """Return the JSON line of a delivery; `body` is the exact text, or `body_base64` if it is not UTF-8."""
+    event = delivery.event
+    try:
+        body = {"body": outgoing.body.decode()}
+    except UnicodeDecodeError:
+        body = {"body_base64": base64.b64encode(outgoing.body).decode()}
+    record = {
+        "id": event.id,
+        "route": event.route,
+        "type": event.type,
+        "key": event.key,
+        "received": datetime.fromtimestamp(event.received_at, UTC).isoformat(timespec="milliseconds"),
+        "attempt": delivery.attempts + 1,
+        "headers": outgoing.headers,
+        **body,
+    }
+    if event.sender:
+        record["sender"] = event.sender
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def traceparent(delivery: Delivery) -> str:
+    """Return the W3C trace context of an attempt: the sender's trace if it sent one, else the event's own."""
+    given = delivery.event.headers.get("traceparent", "").split("-")
+    span = f"{delivery.n + 1:08x}{delivery.attempts + 1:08x}"
+    if len(given) >= 4 and given[0] == "00" and len(given[1]) == 32:  # noqa: PLR2004  W3C Trace Context §3.2.2
+        return f"00-{given[1]}-{span}-{given[3]}"
+    return f"00-{delivery.event.id[4:]:0>32}-{span}-00"
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Return the reason that an exception of aiohttp, or below it, stands for."""
+    match error:
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return Reason.DNS
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return Reason.TLS
+        case TimeoutError():
+            return Reason.TIMEOUT
+        case aiohttp.InvalidURL() | EgressBlocked():
+            return Reason.BLOCKED
+        case _ if _blocked(error):
+            return Reason.BLOCKED
+    return Reason.CONNECTION
+
+
+def _blocked(error: BaseException) -> bool:
+    causes = (error.__cause__, error.__context__, getattr(error, "os_error", None))
+    return any(isinstance(cause, EgressBlocked) for cause in causes) or "which the relay never dials" in str(error)
+
+
+def _describe(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}"[:_TOLD] if text else type(error).__name__
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read the response to a cap; close the connection on one that is longer, rather than drain it."""
+    content = response.content
+    parts: list[bytes] = []
+    size = 0
+    while size <= _BODY_CAP:
+        part = await content.readany()
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+    response.close()
+    return b"".join(parts)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Append and sync; a line that a crash cut short before is ended first, so that it harms no other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)

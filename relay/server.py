@@ -1,0 +1,292 @@
+"""The public listener: bounded body -> check -> filter -> commit -> answer. Every request is counted once."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_exceptions import HTTPException
+
+from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
+from relay.event import Delivery, Event, Owed
+from relay.lane import Lane
+from relay.metrics import NO_ROUTE, Metrics
+from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
+from relay.store import Append, Store
+from relay.verify import Incoming
+
+_RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
+_JSON = {"content-type": "application/json"}
+_PROBLEM = "application/problem+json"
+_log = structlog.get_logger("relay.server")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What the public listener takes at most: commits that wait, seconds for a body."""
+
+    waiting: int
+    body_timeout: float
+
+
+class Server:
+    """Answers requests for one set of routes."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        lanes: Mapping[str, Lane],
+        store: Store,
+        metrics: Metrics,
+        limits: ServerLimits,
+        token: int,
+    ) -> None:
+        self._by_path = {
+            (route.path if not sender else f"{route.path}/{sender}"): (route, sender)
+            for route in routes.values()
+            for sender in route.schemes
+        }
+        self._lanes = lanes
+        self._store = store
+        self._metrics = metrics
+        self._limits = limits
+        self._token = token
+        self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
+        self.draining = False
+        self._counters = {
+            route.name: _RouteCounters(metrics, route) for route in routes.values()
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        began = time.perf_counter()
+        path, _, query = request.raw_path.partition("?")
+        found = self._by_path.get(path)
+        if found is None:
+            self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
+            return _problem(request, Rejected(Refusal.NO_ROUTE, "there is nothing here"))
+        route, sender = found
+        counters = self._counters[route.name]
+        try:
+            response = await self._receive(request, route, sender, query, counters)
+        except Rejected as rejected:
+            counters.rejected(rejected.reason)
+            _log.info(
+                "request_rejected", route=route.name, reason=rejected.reason.value, detail=rejected.detail
+            )
+            response = _problem(request, rejected)
+        except Exception:
+            counters.rejected(Refusal.INTERNAL)
+            _log.exception("request_fault", route=route.name)
+            response = _problem(request, Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
+        counters.duration.observe(time.perf_counter() - began)
+        return response
+
+    async def _receive(
+        self, request: web.BaseRequest, route: Route, sender: str, query: str, counters: "_RouteCounters"
+    ) -> web.Response:
+        if request.method != "POST":
+            raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
+        if self.draining:
+            raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
+        if self._store.waiting >= self._limits.waiting:
+            raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
+        body = await read_body(request, route.body_limit, self._limits.body_timeout)
+        counters.bytes.observe(len(body))
+        now = time.time()
+        incoming = Incoming(lower_headers(request.headers), body, request.method)
+        pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+        verified = check(route, sender, incoming, pairs, now)
+        return await self._accept(route, verified, now, counters)
+
+    async def _accept(
+        self, route: Route, verified: Verified, now: float, counters: "_RouteCounters"
+    ) -> web.Response:
+        key = (route.name, verified.sender, verified.id)
+        deduplicates = bool(verified.id) and route.dedupe > 0
+        if deduplicates and (first := self._committing.get(key)) is not None:
+            event_id, future = first
+            return _duplicate(await _committed(asyncio.shield(future)) or event_id, counters)
+        seq, event_id = self._store.allocate(now)
+        event = Event(
+            seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id, now,
+            verified.headers, verified.query, verified.body, verified.payload,
+        )  # fmt: skip
+        filtered = (
+            choose(route, event, verified.scope, self._lanes) if verified.invalid is None else Filtered((), ())
+        )
+        future = self._append(route, event, filtered.owed, verified, now)
+        if deduplicates:
+            self._committing[key] = event_id, future
+        try:
+            duplicate_of = await _committed(future)
+        finally:
+            if deduplicates:
+                del self._committing[key]
+        if duplicate_of:
+            return _duplicate(duplicate_of, counters)
+        if verified.invalid is not None:
+            counters.quarantined.inc()
+            _log.warning("event_quarantined", route=route.name, id=event_id, where=verified.invalid.where)
+        else:
+            counters.accepted.inc()
+        for name, target, said, detail in filtered.said:
+            counters.forward(name, target, said)
+            if said is ForwardOutcome.ERROR:
+                _log.warning("forward_failed", route=route.name, forward=name, id=event_id, detail=detail)
+        if route.status == HTTPStatus.NO_CONTENT:
+            return web.Response(status=route.status)
+        answer = f'{{"id":"{event_id}","deliveries":{len(filtered.owed)}}}'.encode()
+        return web.Response(status=route.status, body=answer, headers=_JSON)
+
+    def _append(
+        self, route: Route, event: Event, owed: tuple[Owed, ...], verified: Verified, now: float
+    ) -> "asyncio.Future[str]":
+        size = len(event.body)
+        lanes = [self._lanes[one.target] for one in owed]
+        held = tuple([lane.reserve(event.seq, n, now, size) for n, lane in enumerate(lanes)])
+        # Memory keeps the bytes, not the decoded payload: that can be ten times as large.
+        event = Event(
+            event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
+            event.received_at, event.headers, event.query, event.body,
+        ) if event.payload is not None else event  # fmt: skip
+        deliveries = [
+            Delivery(event, n, one.forward, one.target, 0, now, self._token) for n, one in enumerate(owed)
+        ]
+
+        def committed() -> None:
+            for lane, delivery, in_memory in zip(lanes, deliveries, held, strict=True):
+                if in_memory:
+                    lane.hand(delivery)
+                else:
+                    lane.wake(now)
+
+        def released(future: "asyncio.Future[str]") -> None:
+            if future.cancelled() or future.exception() is not None or future.result():
+                for lane, delivery in zip(lanes, deliveries, strict=True):
+                    lane.release(delivery)
+
+        future = self._store.append(
+            Append(
+                event,
+                owed,
+                held,
+                quarantined=verified.invalid is not None,
+                dedupe_until=now + route.dedupe if verified.id and route.dedupe else 0.0,
+            ),
+            committed,
+        )
+        future.add_done_callback(released)
+        return future
+
+
+class _RouteCounters:
+    """A route's series, looked up once."""
+
+    def __init__(self, metrics: Metrics, route: Route) -> None:
+        self._metrics = metrics
+        self._route = route.name
+        self.accepted = metrics.requests.labels(route.name, Outcome.ACCEPTED.value, "")
+        self.quarantined = metrics.requests.labels(route.name, Outcome.QUARANTINED.value, "")
+        self.duplicate = metrics.requests.labels(route.name, Outcome.DUPLICATE.value, "")
+        self.duration = metrics.request_duration.labels(route.name)
+        self.bytes = metrics.request_bytes.labels(route.name)
+        self._forwards: dict[tuple[str, ForwardOutcome], Callable[[], None]] = {}
+
+    def rejected(self, reason: Refusal) -> None:
+        self._metrics.requests.labels(self._route, reason.outcome.value, reason.value).inc()
+
+    def forward(self, name: str, target: str, said: ForwardOutcome) -> None:
+        key = (target, said)
+        found = self._forwards.get(key)
+        if found is None:
+            found = self._metrics.forwards.labels(self._route, target, said.value).inc
+            self._forwards[key] = found
+        found()
+
+
+def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers under lower-case names; repeated ones are joined by commas (RFC 9110 §5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        low = name.lower()
+        found[low] = f"{found[low]}, {value}" if low in found else value
+    return found
+
+
+async def read_body(request: web.BaseRequest, limit: int, timeout: float) -> bytes:  # noqa: ASYNC109  a limit
+    """Return the body's very bytes, still compressed if they came so.
+
+    Raises Rejected: too large past `limit` bytes (before reading, if the length says so), too slow past
+    `timeout` seconds, malformed if it breaks off.
+    """
+    if (request.content_length or 0) > limit:
+        raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+    if "expect" in request.headers and request.headers["expect"].lower() == "100-continue":
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    content = request.content
+    if content.is_eof():
+        body = content.read_nowait() if content.total_bytes else b""
+        if len(body) > limit:
+            raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+        return body
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(timeout):
+            while part := await content.readany():
+                size += len(part)
+                if size > limit:
+                    raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+                parts.append(part)
+    except TimeoutError:
+        raise Rejected(Refusal.BODY_TOO_SLOW, f"the body took over {timeout:.0f} s") from None
+    except (HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
+        raise Rejected(Refusal.MALFORMED, "the body broke off") from None
+    return b"".join(parts)
+
+
+async def _committed(future: "asyncio.Future[str]") -> str:
+    try:
+        return await future
+    except StoreUnavailable as error:
+        _log.error("commit_failed", detail=str(error))  # noqa: TRY400  the text says all
+        raise Rejected(
+            Refusal.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
+        ) from None
+
+
+def _duplicate(event_id: str, counters: _RouteCounters) -> web.Response:
+    counters.duplicate.inc()
+    return web.Response(status=200, body=f'{{"id":"{event_id}","duplicate":true}}'.encode(), headers=_JSON)
+
+
+def _problem(request: web.BaseRequest, rejected: Rejected) -> web.Response:
+    """Answer with problem details (RFC 9457)."""
+    reason = rejected.reason
+    said: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(reason.status).phrase,
+        "status": reason.status,
+        "detail": rejected.detail,
+        "reason": reason.value,
+    }
+    if rejected.where:
+        said["errors"] = [{"path": path, "message": message} for path, message in rejected.where]
+    response = web.Response(
+        status=reason.status, body=json.dumps(said, ensure_ascii=False).encode(), content_type=_PROBLEM
+    )
+    if rejected.retry_after is not None:
+        response.headers["retry-after"] = str(rejected.retry_after)
+    if reason is Refusal.METHOD_NOT_ALLOWED:
+        response.headers["allow"] = "POST"
+    if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED}:
+        response.force_close()  # what is left of the body is not read
+    return response

@@ -1,0 +1,162 @@
+"""The contract of a store: one sentence a verb. One suite of tests loops over all engines."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from relay.event import Delivery, DeliveryState, Event, Owed
+from relay.settle import Attempt, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """An event to commit with all it owes.
+
+    `held[n]` says that delivery n stays in a lane's memory once committed; the others wait in the store.
+    `dedupe_until` is until when its dedupe_id counts as seen, in seconds since the epoch (0: no deduplication).
+    """
+
+    event: Event
+    owed: tuple[Owed, ...]
+    held: tuple[bool, ...]
+    quarantined: bool = False
+    dedupe_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What became of a delivery; `settled` is called in the loop once it is on disk."""
+
+    delivery: Delivery
+    settlement: Settlement
+    attempt: Attempt | None
+    at: float
+    settled: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Deliveries that are the caller's now, and when the target's next one is due (None: there is none)."""
+
+    deliveries: list[Delivery]
+    next_due: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """A failed attempt, as `relay why` tells it."""
+
+    attempt: int
+    at: float
+    duration: float
+    status: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A delivery, as `relay why` tells it."""
+
+    event_id: str
+    n: int
+    forward: str
+    target: str
+    state: DeliveryState
+    attempts: int
+    due: float | None
+    settled_at: float | None
+    reason: str
+    status: int
+    detail: str
+    tried: tuple[AttemptRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A stored event with the fate of all it owes."""
+
+    event: Event
+    quarantined: bool
+    deliveries: tuple[DeliveryRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which events or deliveries to list: the newest first, `before` a sequence number (0: from the top)."""
+
+    route: str = ""
+    type: str = ""
+    target: str = ""
+    reason: str = ""
+    before: int = 0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What stands in the store."""
+
+    pending: dict[str, int] = field(default_factory=dict)
+    oldest: dict[str, float] = field(default_factory=dict)
+    dead: dict[tuple[str, str], int] = field(default_factory=dict)
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """How one transaction went: for metrics."""
+
+    operations: int
+    duration: float
+
+
+class Store(Protocol):
+    """Where events and what they owe are kept; every time is in seconds since the epoch."""
+
+    async def open(self) -> None:
+        """Open or create the store, and make what a crash left claimed or in memory pending again."""
+
+    async def close(self) -> None:
+        """Commit what waits, then close."""
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for their commit."""
+
+    def allocate(self, now: float) -> tuple[int, str]:
+        """Return a new event's sequence number and public id."""
+
+    def append(self, append: Append, committed: Callable[[], None]) -> "asyncio.Future[str]":
+        """Commit an event; give '' (after calling `committed`), or the id of the event it duplicates.
+
+        The future raises StoreUnavailable if it could not be committed: nothing is stored then.
+        """
+
+    def settle(self, settle: Settle) -> None:
+        """Record what became of a delivery, unless another owner has taken it over; kept until it commits."""
+
+    async def claim(self, target: str, now: float, limit: int, size: int) -> Claim:
+        """Take the target's due deliveries, the longest due first, at most `limit` and about `size` bytes."""
+
+    async def replay(self, seq: int, n: int, now: float) -> bool:
+        """Make a delivery that ended pending again with a fresh budget; tell whether it had ended."""
+
+    async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
+        """End all pending deliveries whose target is not one of `kept`; return how many, by target."""
+
+    async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
+        """Return the event of a public id, or the events of a sender's id; empty if there is none."""
+
+    async def events(self, query: Query) -> list[EventRecord]:
+        """List events, the newest first."""
+
+    async def dead(self, query: Query) -> list[DeliveryRecord]:
+        """List dead letters, the newest events' first."""
+
+    async def counts(self) -> Counts:
+        """Count what waits and what is dead."""
+
+    async def info(self) -> dict[str, Any]:
+        """Describe the engine for `relay version` and start-up: name, version, schema."""

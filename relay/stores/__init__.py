@@ -1,0 +1,1 @@
+"""Engines that keep events: SQLite."""

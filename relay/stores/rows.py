@@ -1,0 +1,143 @@
+"""Values to SQLite rows and back; the formats in which headers, query and what is owed are stored."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from relay.errors import Reason
+from relay.event import Delivery, DeliveryState, Event, Owed, format_id
+from relay.store import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
+
+EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
+DELIVERY_COLUMNS = "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail"
+ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
+_DETAIL = 500  # characters of an error that are kept
+
+Row = tuple[Any, ...]
+
+
+def write_headers(headers: Mapping[str, str]) -> bytes:
+    """Write headers a line each; HTTP keeps line feeds out of both names and values, and colons out of names."""
+    return "\n".join([f"{name}:{value}" for name, value in headers.items()]).encode("utf-8", "surrogateescape")
+
+
+def read_headers(stored: bytes) -> dict[str, str]:
+    """Undo `write_headers`."""
+    if not stored:
+        return {}
+    lines = stored.decode("utf-8", "surrogateescape").split("\n")
+    return dict(line.split(":", 1) for line in lines)  # type: ignore[arg-type,misc]  each line holds a colon
+
+
+def event_row(append: Append) -> Row:
+    """Return the event's row, in the order of EVENT_COLUMNS."""
+    event = append.event
+    return (
+        event.seq,
+        event.received_at,
+        event.route,
+        event.sender,
+        event.type,
+        event.key,
+        event.dedupe_id,
+        append.quarantined,
+        "\n".join([f"{owed.forward}\t{owed.target}" for owed in append.owed]),
+        urlencode(event.query) if event.query else "",
+        write_headers(event.headers),
+        event.body,
+    )
+
+
+def read_owed(text: str) -> list[Owed]:
+    """Return what an event owes, in its order."""
+    return [Owed(*line.split("\t")) for line in text.split("\n")] if text else []
+
+
+def read_event(row: Row, tag: int) -> Event:
+    """Return the event of a row in the order of EVENT_COLUMNS."""
+    return Event(
+        seq=row[0],
+        id=format_id(row[0], tag),
+        route=row[2],
+        sender=row[3],
+        type=row[4],
+        key=row[5],
+        dedupe_id=row[6],
+        received_at=row[1],
+        headers=read_headers(row[10]),
+        query=dict(parse_qsl(row[9], keep_blank_values=True)),
+        body=row[11],
+    )
+
+
+def pending_row(event: Event, n: int, owed: Owed) -> Row:
+    """Return the row of a delivery that waits in the store from the start."""
+    since = event.received_at
+    return (
+        event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since, since, None, None, "", 0, "",
+    )  # fmt: skip
+
+
+def settled_row(settle: Settle) -> Row:
+    """Return the delivery's row as it stands after settling, in the order of DELIVERY_COLUMNS."""
+    delivery, settlement, attempt = settle.delivery, settle.settlement, settle.attempt
+    pending = settlement.state is DeliveryState.PENDING
+    return (
+        delivery.event.seq,
+        delivery.n,
+        delivery.target,
+        delivery.forward,
+        settlement.state.value,
+        settlement.attempts,
+        delivery.since,
+        settlement.due if pending else None,
+        delivery.token,
+        None if pending else settle.at,
+        settlement.reason.value if settlement.reason else "",
+        attempt.status if attempt else 0,
+        attempt.detail[:_DETAIL] if attempt else "",
+    )
+
+
+def attempt_row(settle: Settle) -> Row | None:
+    """Return the row of a failed attempt, in the order of ATTEMPT_COLUMNS; None if there was no failure."""
+    attempt, reason = settle.attempt, settle.settlement.reason
+    if attempt is None or reason is None:
+        return None
+    return (
+        settle.delivery.event.seq,
+        settle.delivery.n,
+        attempt.at,
+        settle.settlement.attempts,
+        attempt.duration,
+        attempt.status,
+        reason.value,
+        attempt.detail[:_DETAIL],
+    )
+
+
+def read_delivery(row: Row, event: Event, token: int) -> Delivery:
+    """Return a claimed delivery from (n, forward, target, attempts, since)."""
+    n, forward, target, attempts, since = row
+    return Delivery(event, n, forward, target, attempts, since, token)
+
+
+def delivery_record(row: Row, tag: int, tried: tuple[AttemptRecord, ...] = ()) -> DeliveryRecord:
+    """Return what people are told of a row in the order of DELIVERY_COLUMNS."""
+    seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail = row
+    return DeliveryRecord(
+        format_id(seq, tag), n, forward, target, DeliveryState(state), attempts, due, settled,
+        Reason(reason).value if reason else "", status, detail, tried,
+    )  # fmt: skip
+
+
+def event_record(
+    row: Row, tag: int, deliveries: Mapping[int, Row], tried: Mapping[int, list[AttemptRecord]]
+) -> EventRecord:
+    """Return what people are told of an event; what it owes without a row is in a lane's memory: pending."""
+    event = read_event(row, tag)
+    records = []
+    for n, owed in enumerate(read_owed(row[8])):
+        stored = deliveries.get(n) or pending_row(event, n, owed)
+        records.append(delivery_record(stored, tag, tuple(tried.get(n, ()))))
+    return EventRecord(event, bool(row[7]), tuple(records))

@@ -1,0 +1,430 @@
+"""Events in one SQLite file: WAL, a sync for each commit, one process a file.
+
+Exactly one connection writes and checkpoints, in the writer's thread; reads go through a second, read-only
+one. SQLite comes with `pysqlite3`, whose build is free of the WAL-reset bug (SQLite 3.7.0 to 3.51.2).
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pysqlite3 import dbapi2
+
+from relay.errors import StoreUnusable
+from relay.event import SEQ_SHIFT, TAG_BITS, format_id, parse_id
+from relay.store import (
+    Append,
+    AttemptRecord,
+    Claim,
+    Commit,
+    Counts,
+    DeliveryRecord,
+    EventRecord,
+    Query,
+    Settle,
+)
+from relay.stores import rows
+from relay.stores.schema import VERSIONS
+from relay.stores.writer import AppendOperation, Job, Writer, insert_many
+
+T = TypeVar("T")
+_SAFE = (3, 51, 3)
+_BUSY = 5.0  # seconds that a foreign lock on the file is waited for
+_MARK_EVERY = 1.0  # seconds between two moves of the mark
+_EVENTS = f"INSERT INTO event ({rows.EVENT_COLUMNS})"
+_DELIVERIES = f"INSERT INTO delivery ({rows.DELIVERY_COLUMNS})"
+_ATTEMPTS = f"INSERT OR REPLACE INTO attempt ({rows.ATTEMPT_COLUMNS})"
+# A settle inserts the row of a delivery held in memory, or updates the one its owner has claimed: a stale
+# owner's token matches no longer, and nothing happens.
+_SETTLED = """
+ON CONFLICT (event, n) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, due = excluded.due,
+token = NULL, settled = excluded.settled, reason = excluded.reason, status = excluded.status,
+detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.token
+"""
+
+
+class SqliteStore:
+    """The embedded store."""
+
+    def __init__(
+        self, path: Path, *, observe: Callable[[Commit], None] = lambda _: None, linger: float = 0.0
+    ) -> None:
+        self._path = path
+        self._observe = observe
+        self._linger = linger
+        self._reading = threading.Lock()
+        self._last_seq = 0
+        self._tag = 0
+        self._token = secrets.randbits(62)
+        self._open_rows: dict[int, int] = {}  # event: deliveries of it in memory, without a row; writer's own
+        self._mark_moved = 0.0
+
+    async def open(self) -> None:
+        """Lock the file, check it, migrate, recover; raise StoreUnusable with the remedy."""
+        await asyncio.to_thread(self._open)
+        self._writer = Writer(self._connection, self._transact, self._observe, self._linger)
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Commit what waits, then close."""
+        await self._writer.stop()
+        await asyncio.to_thread(self._close)
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for their commit."""
+        return self._writer.waiting
+
+    def allocate(self, now: float) -> tuple[int, str]:
+        """Return a new event's sequence number, rising with time, and public id."""
+        seq = max(self._last_seq + 1, int(now * 1000) << SEQ_SHIFT)
+        self._last_seq = seq
+        return seq, format_id(seq, self._tag)
+
+    @property
+    def token(self) -> int:
+        """The token under which this process holds deliveries in memory."""
+        return self._token
+
+    def append(self, append: Append, committed: Callable[[], None]) -> "asyncio.Future[str]":
+        """Commit an event, or find that it is a duplicate."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._writer.put(AppendOperation(append, committed, future))
+        return future
+
+    def settle(self, settle: Settle) -> None:
+        """Record what became of a delivery with the next commit."""
+        self._writer.put(settle)
+
+    async def claim(self, target: str, now: float, limit: int, size: int) -> Claim:
+        """Take due deliveries of a target."""
+        return await self._write(lambda connection: self._claim(connection, target, now, limit, size))
+
+    async def replay(self, seq: int, n: int, now: float) -> bool:
+        """Make an ended delivery pending again."""
+        sql = (
+            "UPDATE delivery SET state = 0, due = ?, since = ?, attempts = 0, token = NULL, settled = NULL, "
+            "reason = '', status = 0, detail = '' WHERE event = ? AND n = ? AND state IN (2, 3, 4)"
+        )
+        return await self._write(lambda c: c.execute(sql, (now, now, seq, n)).rowcount == 1)
+
+    async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
+        """End what is pending for targets that are no more."""
+
+        def work(connection: Any) -> dict[str, int]:
+            waiting = connection.execute("SELECT DISTINCT target FROM delivery WHERE state IN (0, 1)")
+            gone = [target for (target,) in waiting if target not in set(kept)]
+            sql = (
+                "UPDATE delivery SET state = 3, due = NULL, token = NULL, settled = ?, reason = ? "
+                "WHERE target = ? AND state IN (0, 1)"
+            )
+            return {
+                target: connection.execute(sql, (now, reason, target)).rowcount for target in gone
+            }
+
+        return await self._write(work)
+
+    async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
+        """Look an event up by the relay's id, or by the sender's."""
+        parsed = parse_id(id_or_dedupe_id)
+        if parsed is not None and parsed[1] == self._tag:
+            return await self._read(lambda c: self._records(c, "seq = ?", [parsed[0]], 1))
+        where = "seq IN (SELECT event FROM dedupe WHERE id = ?)"
+        return await self._read(lambda c: self._records(c, where, [id_or_dedupe_id], 10))
+
+    async def events(self, query: Query) -> list[EventRecord]:
+        """List events, the newest first."""
+        where, values = _conditions(query, {"route": query.route, "type": query.type}, "seq")
+        return await self._read(lambda c: self._records(c, where, values, query.limit))
+
+    async def dead(self, query: Query) -> list[DeliveryRecord]:
+        """List dead letters, the newest events' first."""
+        where, values = _conditions(query, {"target": query.target, "reason": query.reason}, "event")
+        if query.route:
+            where += " AND (SELECT route FROM event WHERE seq = delivery.event) = ?"
+            values.append(query.route)
+
+        def work(connection: Any) -> list[DeliveryRecord]:
+            sql = (
+                f"SELECT {rows.DELIVERY_COLUMNS} FROM delivery WHERE state = 3 AND {where} "
+                "ORDER BY event DESC, n LIMIT ?"
+            )
+            return [
+                rows.delivery_record(row, self._tag)
+                for row in connection.execute(sql, [*values, query.limit])
+            ]
+
+        return await self._read(work)
+
+    async def counts(self) -> Counts:
+        """Count from the partial indexes, whose size is that of the backlog."""
+
+        def work(connection: Any) -> Counts:
+            pending: dict[str, int] = {}
+            oldest: dict[str, float] = {}
+            found = connection.execute(
+                "SELECT target, count(*), min(event) FROM delivery WHERE state IN (0, 1) GROUP BY target"
+            )
+            for target, count, seq in found.fetchall():
+                pending[target] = count
+                oldest[target] = (seq >> SEQ_SHIFT) / 1000
+            dead = connection.execute(
+                "SELECT target, reason, count(*) FROM delivery WHERE state = 3 GROUP BY target, reason"
+            )
+            counted = {(target, reason): count for target, reason, count in dead}
+            return Counts(pending, oldest, counted, self._size())
+
+        return await self._read(work)
+
+    async def info(self) -> dict[str, Any]:
+        """Name the engine, its version and the schema's."""
+        return {"store": "sqlite", "sqlite": dbapi2.sqlite_version, "schema": len(VERSIONS)}
+
+    # --- opening, in a thread of its own -------------------------------------------------------------
+
+    def _open(self) -> None:
+        if dbapi2.sqlite_version_info < _SAFE:
+            raise StoreUnusable(
+                f"SQLite {dbapi2.sqlite_version} can corrupt a WAL database; install pysqlite3 >= 0.6.1"
+            )
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self._path)
+        try:
+            self._connection = dbapi2.connect(
+                self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            self._prepare(self._connection)
+            self._reader = dbapi2.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro",
+                uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False,
+            )  # fmt: skip
+            self._reader.execute("PRAGMA wal_autocheckpoint = 0")
+        except dbapi2.Error as error:
+            os.close(self._lock)
+            raise StoreUnusable(
+                f"{self._path} can't be used: {error}. Nothing was changed; check that it is a relay's "
+                "database, that it can be written, and that the disk has space"
+            ) from error
+        except StoreUnusable:
+            os.close(self._lock)
+            raise
+
+    def _prepare(self, connection: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync there does not reach the disk
+        connection.execute("PRAGMA cache_size = -16384")
+        if connection.execute("PRAGMA synchronous").fetchone() != (2,):
+            raise StoreUnusable(f"{self._path}: this SQLite does not sync every commit")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(VERSIONS):
+            raise StoreUnusable(
+                f"{self._path} was written by a newer relay (schema {version}, this one knows {len(VERSIONS)}); "
+                "run that version, or start with another file"
+            )
+        connection.execute("BEGIN IMMEDIATE")
+        for number, script in enumerate(VERSIONS[version:], version + 1):
+            for statement in script.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute(
+            "INSERT INTO meta VALUES ('tag', ?), ('mark', 0) ON CONFLICT DO NOTHING",
+            (secrets.randbits(TAG_BITS),),
+        )
+        self._tag, mark = (_meta(connection, key) for key in ("tag", "mark"))
+        self._recover(connection, mark)
+        connection.execute("COMMIT")
+
+    def _recover(self, connection: Any, mark: int) -> None:
+        """Make what the last process had in its hands pending in the store."""
+        connection.execute("UPDATE delivery SET state = 0, token = NULL WHERE state = 1")
+        found = connection.execute(f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq >= ?", (mark,))
+        missing: list[rows.Row] = []
+        for row in found:
+            owed = rows.read_owed(row[8])
+            known = {
+                n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))
+            }
+            event = rows.read_event(row, self._tag) if len(known) < len(owed) else None
+            if event is not None:
+                missing += [rows.pending_row(event, n, one) for n, one in enumerate(owed) if n not in known]
+        insert_many(connection, _DELIVERIES, "", missing)
+        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+        self._last_seq = last
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (last + 1,))
+
+    def _close(self) -> None:
+        self._reader.close()
+        self._connection.close()
+        os.close(self._lock)
+
+    # --- writing, in the writer's thread -------------------------------------------------------------
+
+    def _transact(
+        self, connection: Any, appends: list[AppendOperation], settles: list[Settle], jobs: list[Job]
+    ) -> Callable[[], None]:
+        now = time.monotonic()
+        if now - self._mark_moved >= _MARK_EVERY:
+            # As of the last commit; of this batch nothing counts yet, so that a rollback can't make it wrong.
+            self._mark_moved = now
+            mark = min(self._open_rows, default=0) or min((o.append.event.seq for o in appends), default=0)
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (mark, mark))
+        fresh = self._fresh(connection, appends)
+        insert_many(connection, _EVENTS, "", [rows.event_row(append) for append in fresh])
+        waiting = [
+            rows.pending_row(append.event, n, owed)
+            for append in fresh
+            for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True))
+            if not held
+        ]
+        insert_many(connection, _DELIVERIES, "", waiting)
+        insert_many(connection, _DELIVERIES, _SETTLED, [rows.settled_row(settle) for settle in settles])
+        failed = [row for row in map(rows.attempt_row, settles) if row is not None]
+        insert_many(connection, _ATTEMPTS, "", failed)
+        for job in jobs:
+            job.result = job.work(connection)
+        return lambda: self._count_open_rows(fresh, settles)
+
+    def _count_open_rows(self, fresh: list[Append], settles: list[Settle]) -> None:
+        counts = self._open_rows
+        for append in fresh:
+            if held := sum(append.held):
+                counts[append.event.seq] = held
+        for settle in settles:
+            seq = settle.delivery.event.seq
+            if settle.delivery.token == self._token and seq in counts:
+                counts[seq] -= 1
+                if not counts[seq]:
+                    del counts[seq]
+
+    def _fresh(self, connection: Any, appends: list[AppendOperation]) -> list[Append]:
+        """Mark the duplicates among `appends`, remember the ids of the others, and return the others."""
+        asked = [operation for operation in appends if operation.append.dedupe_until]
+        if not asked:
+            return [operation.append for operation in appends]
+        keys = [_dedupe_key(operation.append) for operation in asked]
+        known: dict[tuple[str, str], str] = {}
+        for start in range(0, len(keys), 64):
+            part = keys[start : start + 64]
+            sql = (
+                "SELECT id, scope, event, until FROM dedupe WHERE (id, scope) IN (VALUES "
+                + ",".join(["(?,?)"] * len(part)) + ")"
+            )  # fmt: skip
+            now = time.time()
+            for dedupe_id, scope, seq, until in connection.execute(sql, [v for key in part for v in key]):
+                if until > now:
+                    known[dedupe_id, scope] = format_id(seq, self._tag)
+        remembered: list[rows.Row] = []
+        for operation, key in zip(asked, keys, strict=True):
+            earlier = known.get(key, "")
+            operation.duplicate_of = earlier
+            if not earlier:
+                known[key] = operation.append.event.id
+                remembered.append((*key, operation.append.event.seq, operation.append.dedupe_until))
+        insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", remembered)
+        return [operation.append for operation in appends if not operation.duplicate_of]
+
+    def _claim(self, connection: Any, target: str, now: float, limit: int, size: int) -> Claim:
+        found = connection.execute(
+            f"SELECT d.n, d.forward, d.target, d.attempts, d.since, {rows.EVENT_COLUMNS} "
+            "FROM delivery d JOIN event ON seq = d.event "
+            "WHERE d.target = ? AND d.state = 0 AND d.due <= ? ORDER BY d.due LIMIT ?",
+            (target, now, limit),
+        )
+        token = secrets.randbits(62)
+        claimed = []
+        for row in found:
+            event = rows.read_event(row[5:], self._tag)
+            claimed.append(rows.read_delivery(row[:5], event, token))
+            size -= len(event.body)
+            if size <= 0:
+                break
+        found.close()
+        connection.executemany(
+            "UPDATE delivery SET state = 1, token = ? WHERE event = ? AND n = ?",
+            [(token, delivery.event.seq, delivery.n) for delivery in claimed],
+        )
+        (due,) = connection.execute(
+            "SELECT min(due) FROM delivery WHERE target = ? AND state = 0", (target,)
+        ).fetchone()
+        return Claim(claimed, due)
+
+    async def _write(self, work: Callable[[Any], T]) -> T:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._writer.put(Job(work, future))
+        result: T = await future
+        return result
+
+    # --- reading, in any thread ----------------------------------------------------------------------
+
+    async def _read(self, work: Callable[[Any], T]) -> T:
+        def locked() -> T:
+            with self._reading:
+                return work(self._reader)
+
+        return await asyncio.to_thread(locked)
+
+    def _records(self, connection: Any, where: str, values: Sequence[Any], limit: int) -> list[EventRecord]:
+        found = connection.execute(
+            f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE {where} ORDER BY seq DESC LIMIT ?", [*values, limit]
+        ).fetchall()
+        return [self._record(connection, row) for row in found]
+
+    def _record(self, connection: Any, row: rows.Row) -> EventRecord:
+        deliveries = {
+            stored[1]: stored
+            for stored in connection.execute(
+                f"SELECT {rows.DELIVERY_COLUMNS} FROM delivery WHERE event = ?", (row[0],)
+            )
+        }
+        tried: dict[int, list[AttemptRecord]] = {}
+        for _, n, at, attempt, duration, status, reason, detail in connection.execute(
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM attempt WHERE event = ? ORDER BY n, at", (row[0],)
+        ):
+            record = AttemptRecord(attempt, at, duration, status, reason, detail)
+            tried.setdefault(n, []).append(record)
+        return rows.event_record(row, self._tag, deliveries, tried)
+
+    def _size(self) -> int:
+        files = (self._path, Path(f"{self._path}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _dedupe_key(append: Append) -> tuple[str, str]:
+    return append.event.dedupe_id, f"{append.event.route}/{append.event.sender}"
+
+
+def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, list[Any]]:
+    parts, values = ["1"], list[Any]()
+    for column, value in equal.items():
+        if value:
+            parts.append(f"{column} = ?")
+            values.append(value)
+    if query.before:
+        parts.append(f"{seq} < ?")
+        values.append(query.before)
+    return " AND ".join(parts), values
+
+
+def _meta(connection: Any, key: str) -> int:
+    (value,) = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return int(value)
+
+
+def _lock(path: Path) -> int:
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise StoreUnusable(
+            f"{path} is in use by another relay; stop that one, or give this one a `store` of its own"
+        ) from None
+    return handle
+

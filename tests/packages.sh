@@ -1,0 +1,19 @@
+#!/bin/sh
+# The Debian packages that the tests start for real; installs those that are missing.
+set -eu
+missing=""
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+need prometheus prometheus
+need prometheus-alertmanager prometheus-alertmanager
+need nginx nginx-light
+need wrk wrk
+need npm npm
+need openssl openssl
+need curl curl
+[ -z "$missing" ] && exit 0
+echo "installing$missing"
+sudo=""
+[ "$(id -u)" = 0 ] || sudo="sudo"
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
