@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-
 import relay
 from relay import admin
 from relay.config import HttpTarget, Loaded

@@ -34,7 +34,8 @@ def check_media_type(content_type: str) -> None:
     media = content_type.partition(";")[0].strip().lower()
     if media not in _JSON and not (media.startswith("application/") and media.endswith("+json")):
         raise Rejected(
-            Refusal.UNSUPPORTED_MEDIA_TYPE, f"this route takes JSON (content-type: application/json), not {media}"
+            Refusal.UNSUPPORTED_MEDIA_TYPE,
+            f"this route takes JSON (content-type: application/json), not {media}",
         )
 
 
@@ -48,7 +49,9 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding in {"", "identity"}:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise Rejected(Refusal.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding} is not supported; use gzip")
+        raise Rejected(
+            Refusal.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding} is not supported; use gzip"
+        )
     machine = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else _GZIP)
     try:
         plain = machine.decompress(body, limit + 1)

@@ -95,7 +95,7 @@ class RelayError(Exception):
     """Anything this package raises on purpose."""
 
 
-class Rejected(RelayError):  # noqa: N818  the glossary's word for it
+class Rejected(RelayError):
     """A request that is answered with an error.
 
     `reason` decides the status and the metric; `detail` is what the sender may know; `where` lists the
@@ -117,23 +117,23 @@ class Rejected(RelayError):  # noqa: N818  the glossary's word for it
         self.retry_after = retry_after
 
 
-class NotVerified(RelayError):  # noqa: N818  the answer's word for it
+class NotVerified(RelayError):
     """A signature, token or password that does not hold; the text is for our log, never for the sender."""
 
 
-class ExpressionFailed(RelayError):  # noqa: N818  says what happened
+class ExpressionFailed(RelayError):
     """An expression that compiled but could not be evaluated on this event."""
 
 
-class TransformFailed(RelayError):  # noqa: N818  the reason's word for it
+class TransformFailed(RelayError):
     """A transform or body expression raised, or returned what cannot be sent."""
 
 
-class StoreUnavailable(RelayError):  # noqa: N818  the reason's word for it
+class StoreUnavailable(RelayError):
     """The store cannot commit now; the caller may try again later."""
 
 
-class StoreUnusable(RelayError):  # noqa: N818  says what happened
+class StoreUnusable(RelayError):
     """The store cannot be opened at all; the text names the remedy."""
 
 
@@ -152,7 +152,7 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
 
 
-class ConfigInvalid(RelayError):  # noqa: N818  says what happened
+class ConfigInvalid(RelayError):
     """All that is wrong in all files, in the order of the files."""
 
     def __init__(self, problems: list[Problem]) -> None:

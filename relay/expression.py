@@ -44,13 +44,13 @@ class Scope:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
-        self._activation: cel.Activation | None = None
+        self._activation: Any = None
 
     def widened(self, values: Mapping[str, Any]) -> "Scope":
         """Return a scope that sees `values` as well."""
         return Scope({**self._values, **values})
 
-    def evaluate(self, expression: "cel.Expression") -> Any:
+    def evaluate(self, expression: Any) -> Any:
         """Return the plain value; raise ExpressionFailed if it has none."""
         if self._activation is None:
             self._activation = _EVENT_ENV.Activation(self._values)
@@ -93,7 +93,7 @@ class Expression:
     @property
     def type_name(self) -> str:
         """CEL's name of the static type."""
-        return self._returns.name()
+        return str(self._returns.name())
 
     def value(self, scope: Scope) -> Any:
         """Evaluate; raise ExpressionFailed with CEL's own words."""

@@ -190,9 +190,7 @@ class Lane:
             delivery = self._queue.popleft()
             try:
                 await self._deliver(delivery)
-            except asyncio.CancelledError:
-                raise
-            except Exception:
+            except Exception:  # noqa: BLE001 - our own fault must not end the lane
                 # A fault of ours must not end the lane. The delivery stays claimed: a restart finds it.
                 _log.exception("delivery_fault", target=self.target, id=delivery.event.id)
             if len(self._queue) < _REFILL and self._next_due is not None:
@@ -223,7 +221,7 @@ class Lane:
             self._options.policy,
             give_up_on=self._options.give_up_on,
             now=time.time(),
-            chance=random.random(),  # noqa: S311  jitter is no secret
+            chance=random.random(),
         )
         if settlement.hold_until > self._hold_until:
             self._hold_until = settlement.hold_until

@@ -44,7 +44,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "relay_requests", "Requests on the public listener.", ("route", "outcome", "reason"), registry=registry
+            "relay_requests",
+            "Requests on the public listener.",
+            ("route", "outcome", "reason"),
+            registry=registry,
         )
         self.request_duration = Histogram(
             "relay_request_duration_seconds",
@@ -63,7 +66,10 @@ class Metrics:
             registry=registry,
         )
         self.attempts = Counter(
-            "relay_attempts", "Attempts, by what they led to.", ("target", "outcome", "reason"), registry=registry
+            "relay_attempts",
+            "Attempts, by what they led to.",
+            ("target", "outcome", "reason"),
+            registry=registry,
         )
         self.attempt_duration = Histogram(
             "relay_attempt_duration_seconds",
@@ -80,7 +86,10 @@ class Metrics:
             registry=registry,
         )
         self.commit_duration = Histogram(
-            "relay_commit_duration_seconds", "Transactions, with their sync.", buckets=_LATENCY, registry=registry
+            "relay_commit_duration_seconds",
+            "Transactions, with their sync.",
+            buckets=_LATENCY,
+            registry=registry,
         )
         self.commit_operations = Histogram(
             "relay_commit_operations",
@@ -100,7 +109,10 @@ class Metrics:
             registry=registry,
         )
         self.build = Gauge(
-            "relay_build_info", "1; the labels tell what runs.", ("version", "python", "sqlite"), registry=registry
+            "relay_build_info",
+            "1; the labels tell what runs.",
+            ("version", "python", "sqlite"),
+            registry=registry,
         )
         for refusal in Refusal:
             self.requests.labels(NO_ROUTE, refusal.outcome.value, refusal.value)
@@ -115,7 +127,9 @@ class Metrics:
         self.request_bytes.labels(route.name)
         for forward in route.forwards:
             for said in ForwardOutcome:
-                self.forwards.labels(route.name, forward.to if isinstance(forward.to, str) else "", said.value)
+                self.forwards.labels(
+                    route.name, forward.to if isinstance(forward.to, str) else "", said.value
+                )
 
     def add_target(self, target: str) -> None:
         """Start a target's series at zero."""
@@ -156,6 +170,8 @@ class _Gauges(Collector):
             GaugeMetricFamily(
                 "relay_oldest_pending_seconds", "Age of the oldest pending delivery.", labels=["target"]
             ),
-            GaugeMetricFamily("relay_dead_letters", "Dead letters in the store.", labels=["target", "reason"]),
+            GaugeMetricFamily(
+                "relay_dead_letters", "Dead letters in the store.", labels=["target", "reason"]
+            ),
             GaugeMetricFamily("relay_store_bytes", "Size of the store's files."),
         )

@@ -66,7 +66,7 @@ def retry_after(value: str, now: float) -> float | None:
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return RETRY_AFTER_CAP if len(text) > 9 else min(float(text), RETRY_AFTER_CAP)  # noqa: PLR2004
+        return RETRY_AFTER_CAP if len(text) > 9 else min(float(text), RETRY_AFTER_CAP)
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, IndexError, OverflowError):

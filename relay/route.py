@@ -24,7 +24,14 @@ _DROPPED = frozenset(
     }
 )  # fmt: skip
 _OWN = frozenset(
-    {"webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt", "accept-encoding"}
+    {
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "relay-route",
+        "relay-attempt",
+        "accept-encoding",
+    }
 )
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -173,10 +180,8 @@ def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any])
             if forward.when is not None and forward.when.value(scope) is not True:
                 said.append((forward.name, label, ForwardOutcome.SKIPPED, ""))
                 continue
-            if isinstance(forward.to, str):
-                chosen = [forward.to]
-            else:
-                chosen = _recipients(forward.to, scope, targets)
+            to = forward.to
+            chosen = [to] if isinstance(to, str) else _recipients(to, scope, targets)
         except ExpressionFailed as error:
             said.append((forward.name, label, ForwardOutcome.ERROR, str(error)))
             continue

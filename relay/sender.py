@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import re
 import socket
 import ssl
 import time
@@ -28,6 +29,7 @@ from relay.sign import signatures
 _BODY_CAP = 64 * 1024  # bytes of a response that are read, so that its connection can be used again
 _TOLD = 300  # characters of a failed response that are kept
 _LARGE = 1 << 20  # aiohttp wants larger bodies as files
+_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")  # W3C Trace Context §3.2
 _IDLE = 15.0  # seconds that an unused connection is kept
 
 
@@ -58,14 +60,14 @@ class HttpOptions:
 class HttpSender:
     """Attempts over HTTP, on connections of this target's own that are kept alive and reused."""
 
-    def __init__(
-        self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None
-    ) -> None:
+    def __init__(self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None) -> None:
         self._url = URL(options.url)
         self._method = options.method
-        self._fixed = {"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"} | dict(
-            options.headers
-        )
+        self._fixed = {
+            "user-agent": options.user_agent,
+            "accept": "*/*",
+            "accept-encoding": "identity",
+        } | dict(options.headers)
         self._keys = options.signing_keys
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -93,9 +95,7 @@ class HttpSender:
                 status = response.status
                 asked = response.headers.get("retry-after")
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            return Attempt(
-                at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error)
-            )
+            return Attempt(at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error))
         duration = time.perf_counter() - began
         if classify(status) is None:
             return Attempt(at, duration, status)
@@ -147,7 +147,10 @@ class FileSender:
             await done
         except OSError as error:
             return Attempt(
-                at, time.perf_counter() - began, reason=Reason.CONNECTION, detail=f"{self._path}: {error.strerror}"
+                at,
+                time.perf_counter() - began,
+                reason=Reason.CONNECTION,
+                detail=f"{self._path}: {error.strerror}",
             )
         return Attempt(at, time.perf_counter() - began, status=200)
 
@@ -198,10 +201,9 @@ def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
 
 def traceparent(delivery: Delivery) -> str:
     """Return the W3C trace context of an attempt: the sender's trace if it sent one, else the event's own."""
-    given = delivery.event.headers.get("traceparent", "").split("-")
     span = f"{delivery.n + 1:08x}{delivery.attempts + 1:08x}"
-    if len(given) >= 4 and given[0] == "00" and len(given[1]) == 32:  # noqa: PLR2004  W3C Trace Context §3.2.2
-        return f"00-{given[1]}-{span}-{given[3]}"
+    if given := _TRACE.fullmatch(delivery.event.headers.get("traceparent", "")):
+        return f"00-{given[1]}-{span}-{given[2]}"
     return f"00-{delivery.event.id[4:]:0>32}-{span}-00"
 
 
@@ -223,7 +225,9 @@ def reason_of(error: BaseException) -> Reason:
 
 def _blocked(error: BaseException) -> bool:
     causes = (error.__cause__, error.__context__, getattr(error, "os_error", None))
-    return any(isinstance(cause, EgressBlocked) for cause in causes) or "which the relay never dials" in str(error)
+    return any(isinstance(cause, EgressBlocked) for cause in causes) or "which the relay never dials" in str(
+        error
+    )
 
 
 def _describe(error: BaseException) -> str:

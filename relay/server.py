@@ -59,9 +59,7 @@ class Server:
         self._token = token
         self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
         self.draining = False
-        self._counters = {
-            route.name: _RouteCounters(metrics, route) for route in routes.values()
-        }
+        self._counters = {route.name: _RouteCounters(metrics, route) for route in routes.values()}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -70,7 +68,7 @@ class Server:
         found = self._by_path.get(path)
         if found is None:
             self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
-            return _problem(request, Rejected(Refusal.NO_ROUTE, "there is nothing here"))
+            return _problem(Rejected(Refusal.NO_ROUTE, "there is nothing here"))
         route, sender = found
         counters = self._counters[route.name]
         try:
@@ -80,11 +78,11 @@ class Server:
             _log.info(
                 "request_rejected", route=route.name, reason=rejected.reason.value, detail=rejected.detail
             )
-            response = _problem(request, rejected)
-        except Exception:
+            response = _problem(rejected)
+        except Exception:  # noqa: BLE001 - our own fault is answered too
             counters.rejected(Refusal.INTERNAL)
             _log.exception("request_fault", route=route.name)
-            response = _problem(request, Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
+            response = _problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
         counters.duration.observe(time.perf_counter() - began)
         return response
 
@@ -119,7 +117,9 @@ class Server:
             verified.headers, verified.query, verified.body, verified.payload,
         )  # fmt: skip
         filtered = (
-            choose(route, event, verified.scope, self._lanes) if verified.invalid is None else Filtered((), ())
+            choose(route, event, verified.scope, self._lanes)
+            if verified.invalid is None
+            else Filtered((), ())
         )
         future = self._append(route, event, filtered.owed, verified, now)
         if deduplicates:
@@ -137,7 +137,7 @@ class Server:
         else:
             counters.accepted.inc()
         for name, target, said, detail in filtered.said:
-            counters.forward(name, target, said)
+            counters.forward(target, said)
             if said is ForwardOutcome.ERROR:
                 _log.warning("forward_failed", route=route.name, forward=name, id=event_id, detail=detail)
         if route.status == HTTPStatus.NO_CONTENT:
@@ -202,7 +202,7 @@ class _RouteCounters:
     def rejected(self, reason: Refusal) -> None:
         self._metrics.requests.labels(self._route, reason.outcome.value, reason.value).inc()
 
-    def forward(self, name: str, target: str, said: ForwardOutcome) -> None:
+    def forward(self, target: str, said: ForwardOutcome) -> None:
         key = (target, said)
         found = self._forwards.get(key)
         if found is None:
@@ -220,11 +220,11 @@ def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-async def read_body(request: web.BaseRequest, limit: int, timeout: float) -> bytes:  # noqa: ASYNC109  a limit
+async def read_body(request: web.BaseRequest, limit: int, patience: float) -> bytes:
     """Return the body's very bytes, still compressed if they came so.
 
     Raises Rejected: too large past `limit` bytes (before reading, if the length says so), too slow past
-    `timeout` seconds, malformed if it breaks off.
+    `patience` seconds, malformed if it breaks off.
     """
     if (request.content_length or 0) > limit:
         raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
@@ -240,14 +240,14 @@ async def read_body(request: web.BaseRequest, limit: int, timeout: float) -> byt
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             while part := await content.readany():
                 size += len(part)
                 if size > limit:
                     raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
                 parts.append(part)
     except TimeoutError:
-        raise Rejected(Refusal.BODY_TOO_SLOW, f"the body took over {timeout:.0f} s") from None
+        raise Rejected(Refusal.BODY_TOO_SLOW, f"the body took over {patience:.0f} s") from None
     except (HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
         raise Rejected(Refusal.MALFORMED, "the body broke off") from None
     return b"".join(parts)
@@ -257,7 +257,7 @@ async def _committed(future: "asyncio.Future[str]") -> str:
     try:
         return await future
     except StoreUnavailable as error:
-        _log.error("commit_failed", detail=str(error))  # noqa: TRY400  the text says all
+        _log.error("commit_failed", detail=str(error))
         raise Rejected(
             Refusal.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
         ) from None
@@ -268,7 +268,7 @@ def _duplicate(event_id: str, counters: _RouteCounters) -> web.Response:
     return web.Response(status=200, body=f'{{"id":"{event_id}","duplicate":true}}'.encode(), headers=_JSON)
 
 
-def _problem(request: web.BaseRequest, rejected: Rejected) -> web.Response:
+def _problem(rejected: Rejected) -> web.Response:
     """Answer with problem details (RFC 9457)."""
     reason = rejected.reason
     said: dict[str, object] = {

@@ -73,15 +73,15 @@ _GONE = 410
 
 def classify(status: int) -> Reason | None:
     """Return why a response of this status is no delivery, or None if it is one."""
-    if 200 <= status < 300:  # noqa: PLR2004  the class of success
+    if 200 <= status < 300:
         return None
     if status == _GONE:
         return Reason.GONE
-    if status == 429:  # noqa: PLR2004  Too Many Requests
+    if status == 429:
         return Reason.THROTTLED
-    if 300 <= status < 400:  # noqa: PLR2004  never followed: CloudEvents webhook §2.2 forbids it
+    if 300 <= status < 400:
         return Reason.REDIRECTED
-    if 400 <= status < 500:  # noqa: PLR2004  the class of client errors
+    if 400 <= status < 500:
         return Reason.REFUSED
     return Reason.UNAVAILABLE
 
@@ -108,9 +108,7 @@ def settle(
     hold_until = now + asked if asked is not None else 0.0
     wait = next_wait(policy, attempts, now - delivery.since, chance)
     if wait is None:
-        return Settlement(
-            Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, hold_until=hold_until
-        )
+        return Settlement(Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, hold_until=hold_until)
     due = now + max(wait, asked or 0.0)
     return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, due, reason, hold_until)
 

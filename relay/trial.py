@@ -167,7 +167,13 @@ def judge(sample: Sample, route: Route, targets: Mapping[str, Any]) -> list[str]
         query=sample.query, sender=sample.sender, signed=sample.signed,
     )  # fmt: skip
     if isinstance(sample.expect, str):
-        came = trial.refusal.reason.value if trial.refusal else "quarantined" if trial.quarantined else "accepted"
+        came = (
+            trial.refusal.reason.value
+            if trial.refusal
+            else "quarantined"
+            if trial.quarantined
+            else "accepted"
+        )
         return [] if came == sample.expect else [f"expected {sample.expect}, came {came}"]
     if trial.refusal is not None:
         where = "; ".join(f"{path}: {text}" for path, text in trial.refusal.where)

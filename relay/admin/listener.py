@@ -67,9 +67,7 @@ class _Admin:
         state.metrics.observe(self._snapshot)
 
     @web.middleware
-    async def guard(
-        self, request: web.Request, handler: Callable[[web.Request], Any]
-    ) -> web.StreamResponse:
+    async def guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
         """Let in who may; a page elsewhere can't reach through a browser on this machine."""
         if request.path not in _OPEN and not self._allowed(request):
             return _problem(401, "a token is needed: send authorization: Bearer …")
@@ -83,8 +81,13 @@ class _Admin:
 
     def _allowed(self, request: web.Request) -> bool:
         if not self._state.token:
-            host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
-            return host in _LOOPBACK and request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+            host = (
+                request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+            )
+            return host in _LOOPBACK and request.headers.get("sec-fetch-site", "none") in {
+                "none",
+                "same-origin",
+            }
         given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
         return hmac.compare_digest(given, self._state.token)
 
@@ -106,7 +109,9 @@ class _Admin:
         return web.json_response(dict(self._state.about))
 
     async def routes(self, _: web.Request) -> web.Response:
-        return web.json_response({"routes": [shapes.describe(route) for route in self._state.routes.values()]})
+        return web.json_response(
+            {"routes": [shapes.describe(route) for route in self._state.routes.values()]}
+        )
 
     async def targets(self, _: web.Request) -> web.Response:
         self._counts = await self._state.store.counts()
@@ -179,9 +184,7 @@ class _Admin:
             dead=[shapes.delivery(record) for record in dead],
         )
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        return web.Response(
-            text=text, content_type="text/html", headers={"content-security-policy": policy}
-        )
+        return web.Response(text=text, content_type="text/html", headers={"content-security-policy": policy})
 
     def _snapshot(self) -> Snapshot:
         """Put together what the store counted and what is in the lanes' memory."""

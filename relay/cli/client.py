@@ -39,10 +39,12 @@ class Client:
             ):
                 answer = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            show.fail(f"no relay answers at {self.url} ({error or type(error).__name__}); is it running?")
-        if response.ok:
-            return answer
-        show.fail(str(answer.get("detail", response.status)))
+            show.fail(
+                f"no relay answers at {self.url} ({str(error) or type(error).__name__}); is it running?"
+            )
+        if not response.ok:
+            show.fail(str(answer.get("detail", response.status)))
+        return answer
 
 
 def client(config: Path, url: str, token: str) -> Client:

@@ -63,7 +63,13 @@ def routes(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJ
     show.table(
         ("URL", "scheme", "forward", "to", "when"),
         [
-            (f"http://{found.config.listen}{path}", one["scheme"], forward["name"], forward["to"], forward["when"])
+            (
+                f"http://{found.config.listen}{path}",
+                one["scheme"],
+                forward["name"],
+                forward["to"],
+                forward["when"],
+            )
             for one in described
             for path in one["paths"]
             for forward in one["forwards"]
@@ -73,8 +79,10 @@ def routes(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJ
 
 def try_(
     route: Annotated[str, typer.Argument(help="The route's name.")],
-    file: Annotated[Path, typer.Argument(help="A body, or a sample (samples/NAME.json); - for standard input.")],
-    header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],  # noqa: B006  typer's way
+    file: Annotated[
+        Path, typer.Argument(help="A body, or a sample (samples/NAME.json); - for standard input.")
+    ],
+    header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],
     config: options.Config = options.DEFAULT_CONFIG,
     as_json: options.AsJson = False,
 ) -> None:
@@ -143,7 +151,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors."""
     model = {"relay": RelayFile, "targets": TargetsFile, "route": RouteFile}[of]
-    made = TypeAdapter(model).json_schema()
+    made = TypeAdapter[object](model).json_schema()
     show.as_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **made})
 
 

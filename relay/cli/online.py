@@ -105,7 +105,9 @@ def _tell(event: dict[str, Any]) -> None:
             show.console.print(f"  {name:9} {escape(event[name])}")
     show.console.print(f"  {'bytes':9} {event['bytes']}")
     if event["quarantined"]:
-        show.console.print("  [red]quarantined[/red]: verified, but not a valid payload; nothing was forwarded")
+        show.console.print(
+            "  [red]quarantined[/red]: verified, but not a valid payload; nothing was forwarded"
+        )
     elif not event["deliveries"]:
         show.console.print("  owes no delivery: no forward took it")
     for one in event["deliveries"]:

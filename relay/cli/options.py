@@ -10,7 +10,8 @@ from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid
 
 Config = Annotated[
-    Path, typer.Option("--config", envvar="RELAY_CONFIG", help="The relay's configuration.", show_default=True)
+    Path,
+    typer.Option("--config", envvar="RELAY_CONFIG", help="The relay's configuration.", show_default=True),
 ]
 DEFAULT_CONFIG = Path("config/relay.yaml")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -57,7 +57,10 @@ def _greet(loaded: Loaded, relay: Relay) -> None:
         name = "hello" if "hello" in loaded.routes else next(iter(loaded.routes))
         command = Path(sys.argv[0]).resolve()
         shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
-        print(f"\n  try it, in another terminal:\n    echo '{{\"name\": \"Lan\"}}' | {shown} send {name}\n", flush=True)
+        print(
+            f'\n  try it, in another terminal:\n    echo \'{{"name": "Lan"}}\' | {shown} send {name}\n',
+            flush=True,
+        )
 
 
 def _log_to_stderr() -> None:

@@ -21,7 +21,7 @@ _TIMEOUT = 30.0  # seconds
 def send(
     route: Annotated[str, typer.Argument(help="The route's name.")],
     file: Annotated[Path, typer.Argument(help="The body; - for standard input.")] = Path("-"),
-    header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],  # noqa: B006  typer's way
+    header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],
     sender: Annotated[str, typer.Option(help="Which sender to be, on a route that has several.")] = "",
     config: options.Config = options.DEFAULT_CONFIG,
     as_json: options.AsJson = False,
@@ -43,10 +43,10 @@ def send(
     if as_json:
         show.as_json({"status": status, "answer": answer})
     else:
-        show.console.print(f"{show.mark(ok=status < 300)} {status} {json.dumps(answer, ensure_ascii=False)}")  # noqa: PLR2004
+        show.console.print(f"{show.mark(ok=status < 300)} {status} {json.dumps(answer, ensure_ascii=False)}")
         if isinstance(answer, dict) and "id" in answer:
             show.console.print(f"  what became of it: relay why {answer['id']}")
-    if status >= 300:  # noqa: PLR2004  not a success
+    if status >= 300:
         raise SystemExit(1)
 
 
@@ -60,7 +60,7 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, An
             text = await response.text()
             status = response.status
     except (aiohttp.ClientError, TimeoutError) as error:
-        show.fail(f"no relay answers at {url} ({error or type(error).__name__}); is it running?")
+        show.fail(f"no relay answers at {url} ({str(error) or type(error).__name__}); is it running?")
     try:
         return status, json.loads(text)
     except ValueError:

@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,11 +32,21 @@ class CodeFolder:
         """Return what `FILE.py:NAME` names; raise CodeInvalid."""
         file, colon, name = reference.partition(":")
         if not colon or not file.endswith(".py") or not name.isidentifier() or "/" in file:
-            raise CodeInvalid(f"{reference!r} names no code", "write FILE.py:NAME, the file beside route.yaml")
+            raise CodeInvalid(
+                f"{reference!r} names no code", "write FILE.py:NAME, the file beside route.yaml"
+            )
         module = self._module(file)
         if not hasattr(module, name):
             raise CodeInvalid(f"{file} has no {name}", f"define {name} in {file}, or name what it defines")
         return getattr(module, name)
+
+    def get_function(self, reference: str) -> Callable[..., Any]:
+        """Return the function that `FILE.py:NAME` names; raise CodeInvalid."""
+        found = self.get(reference)
+        if not callable(found):
+            raise CodeInvalid(f"{reference} is not a function", "name a function")
+        function: Callable[..., Any] = found
+        return function
 
     def _module(self, file: str) -> ModuleType:
         if file in self._failed:

@@ -140,9 +140,7 @@ class Compiler:
         transform: Any = None
         if forward.transform is not None:
             try:
-                transform = code.get(forward.transform)
-                if not callable(transform):
-                    raise CodeInvalid(f"{forward.transform} is not a function", "name a function")
+                transform = code.get_function(forward.transform)
             except CodeInvalid as error:
                 source.problem((*path, "transform"), str(error), error.remedy)
         name = forward.name or _default_name(forward, siblings)
@@ -176,9 +174,7 @@ class Compiler:
             return None
         if types and not made.returns(*types):
             wanted = "text or a number" if types == _TEXT else " or ".join(types).lower()
-            source.problem(
-                path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}"
-            )
+            source.problem(path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}")
             return None
         return made
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from relay.config import models
 from relay.config.compile import Compiler
 from relay.config.secret import Secrets, SecretsMode
-from relay.config.source import Source
+from relay.config.source import Path_, Source
 from relay.errors import ConfigInvalid
 from relay.route import Route
 from relay.sign import decode_key
@@ -65,12 +65,13 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
     declared, targets_source, prefix = _declared(config, source, sources)
     compiler = Compiler(Secrets(state, mode), list(declared))
     targets = {
-        name: _target(compiler, targets_source, (*prefix, name), target)
-        for name, target in declared.items()
+        name: _target(compiler, targets_source, (*prefix, name), target) for name, target in declared.items()
     }
     token = compiler.secret(source, ("admin", "token"), config.admin.token) if config.admin.token else b""
     if not token and not _is_loopback(config.admin.listen):
-        source.problem(("admin", "listen"), "the admin listener is reachable from outside", "give it a `token:`")
+        source.problem(
+            ("admin", "listen"), "the admin listener is reachable from outside", "give it a `token:`"
+        )
     found = _routes(compiler, source, (folder / config.routes) if routes is None else routes, sources)
     problems = [problem for one in sources for problem in one.problems]
     if problems:
@@ -95,7 +96,9 @@ def _declared(
         return config.targets, source, ("targets",)
     path = source.path.parent / config.targets
     if not path.is_file():
-        source.problem(("targets",), f"there is no file {config.targets}", "add it, or write the targets here")
+        source.problem(
+            ("targets",), f"there is no file {config.targets}", "add it, or write the targets here"
+        )
         return {}, source, ("targets",)
     own = Source(path, _shown(path))
     sources.append(own)
@@ -121,7 +124,9 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
             continue
         if route.path in paths:
             source.problem(
-                ("path",), f"the route {paths[route.path]} has the path {route.path} too", "give one another path"
+                ("path",),
+                f"the route {paths[route.path]} has the path {route.path} too",
+                "give one another path",
             )
         paths[route.path] = route.name
         routes[route.name] = route
@@ -135,7 +140,7 @@ def _target(
         return FileSettings(target, (source.path.parent / target.file).resolve())
     keys = []
     for n, reference in enumerate(target.sign.secrets if target.sign else ()):
-        at = (*path, "sign", "secrets", n)
+        at: Path_ = (*path, "sign", "secrets", n)
         value = compiler.secret(source, at, reference)
         try:
             keys.append(decode_key(value))
@@ -147,10 +152,7 @@ def _target(
     return HttpSettings(target, tuple(keys), headers)
 
 
-def _auth(
-    compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth
-) -> Mapping[str, str]:
-
+def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:
 
     if auth.bearer is not None:
         value = compiler.secret(source, (*path, "bearer"), auth.bearer)
@@ -186,5 +188,3 @@ def _digest(sources: list[Source]) -> str:
         for file in files:
             digest.update(str(file.name).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
-
-

@@ -24,7 +24,8 @@ class ModelValidator:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             raise CodeInvalid(
-                f"{name} is not a pydantic model: {str(error).splitlines()[0]}", "derive it from pydantic.BaseModel"
+                f"{name} is not a pydantic model: {str(error).splitlines()[0]}",
+                "derive it from pydantic.BaseModel",
             ) from None
 
     def validate(self, body: bytes, value: Any) -> Any:
@@ -34,7 +35,9 @@ class ModelValidator:
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
             where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:_MOST]]
-            raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where)) from None
+            raise Rejected(
+                Refusal.INVALID, "the body is not what this route takes", where=tuple(where)
+            ) from None
 
 
 class SchemaValidator:
@@ -46,11 +49,15 @@ class SchemaValidator:
             schema = json.loads(path.read_bytes())
             Draft202012Validator.check_schema(schema)
         except OSError as error:
-            raise CodeInvalid(f"{path.name} can't be read: {error.strerror}", "add it beside route.yaml") from None
+            raise CodeInvalid(
+                f"{path.name} can't be read: {error.strerror}", "add it beside route.yaml"
+            ) from None
         except ValueError as error:
             raise CodeInvalid(f"{path.name} is not JSON: {error}", f"mend {path.name}") from None
         except SchemaError as error:
-            raise CodeInvalid(f"{path.name} is not a JSON Schema: {error.message}", f"mend {path.name}") from None
+            raise CodeInvalid(
+                f"{path.name} is not a JSON Schema: {error.message}", f"mend {path.name}"
+            ) from None
         self._validator = Draft202012Validator(schema)
 
     def validate(self, body: bytes, value: Any) -> Any:

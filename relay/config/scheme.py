@@ -3,7 +3,18 @@
 from collections.abc import Sequence
 
 from relay.config import models
-from relay.verify import Basic, Mac, MacOptions, Scheme, StandardWebhooks, Stripe, Token, Unverified, github, slack
+from relay.verify import (
+    Basic,
+    Mac,
+    MacOptions,
+    Scheme,
+    StandardWebhooks,
+    Stripe,
+    Token,
+    Unverified,
+    github,
+    slack,
+)
 
 
 def build(verify: models.AnyVerify, secrets: Sequence[bytes]) -> Scheme:

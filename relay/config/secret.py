@@ -96,7 +96,9 @@ def _from_file(path: Path) -> bytes:
     try:
         value = path.read_bytes().strip()
     except OSError as error:
-        raise SecretUnavailable(f"{path} can't be read: {error.strerror}", "check the path and its mode") from None
+        raise SecretUnavailable(
+            f"{path} can't be read: {error.strerror}", "check the path and its mode"
+        ) from None
     if not value:
         raise SecretUnavailable(f"{path} is empty", "write the secret into it")
     return value

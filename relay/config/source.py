@@ -23,7 +23,7 @@ from relay.errors import Problem
 Path_ = Sequence[str | int]
 M = TypeVar("M", bound=BaseModel)
 _YAML = YAML(typ="rt")
-_YAML.preserve_quotes = True  # type: ignore[assignment]  ruamel declares it as None
+_YAML.preserve_quotes = True
 
 
 class Source:
@@ -48,7 +48,9 @@ class Source:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             said = (error.problem or "is not YAML").splitlines()[0]
-            remedy = "give the key once" if "duplicate key" in said else "check indentation, quotes and colons"
+            remedy = (
+                "give the key once" if "duplicate key" in said else "check indentation, quotes and colons"
+            )
             self._add(line, column, said, remedy)
         except YAMLError as error:
             self._add(1, 1, str(error).splitlines()[0], "check indentation, quotes and colons")

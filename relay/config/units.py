@@ -37,7 +37,9 @@ def fault(message: str, remedy: str) -> PydanticCustomError:
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["250ms", "30s", "7d"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["250ms", "30s", "7d"]}
+    ),
 ]
 Size = Annotated[
     int,

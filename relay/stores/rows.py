@@ -18,7 +18,9 @@ Row = tuple[Any, ...]
 
 def write_headers(headers: Mapping[str, str]) -> bytes:
     """Write headers a line each; HTTP keeps line feeds out of both names and values, and colons out of names."""
-    return "\n".join([f"{name}:{value}" for name, value in headers.items()]).encode("utf-8", "surrogateescape")
+    return "\n".join([f"{name}:{value}" for name, value in headers.items()]).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def read_headers(stored: bytes) -> dict[str, str]:
@@ -26,7 +28,8 @@ def read_headers(stored: bytes) -> dict[str, str]:
     if not stored:
         return {}
     lines = stored.decode("utf-8", "surrogateescape").split("\n")
-    return dict(line.split(":", 1) for line in lines)  # type: ignore[arg-type,misc]  each line holds a colon
+    pairs = (line.partition(":") for line in lines)
+    return {name: value for name, _, value in pairs}
 
 
 def event_row(append: Append) -> Row:

@@ -124,9 +124,7 @@ class SqliteStore:
                 "UPDATE delivery SET state = 3, due = NULL, token = NULL, settled = ?, reason = ? "
                 "WHERE target = ? AND state IN (0, 1)"
             )
-            return {
-                target: connection.execute(sql, (now, reason, target)).rowcount for target in gone
-            }
+            return {target: connection.execute(sql, (now, reason, target)).rowcount for target in gone}
 
         return await self._write(work)
 
@@ -197,7 +195,11 @@ class SqliteStore:
         self._lock = _lock(self._path)
         try:
             self._connection = dbapi2.connect(
-                self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
+                self._path,
+                timeout=_BUSY,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
             )
             self._prepare(self._connection)
             self._reader = dbapi2.connect(
@@ -248,9 +250,7 @@ class SqliteStore:
         missing: list[rows.Row] = []
         for row in found:
             owed = rows.read_owed(row[8])
-            known = {
-                n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))
-            }
+            known = {n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))}
             event = rows.read_event(row, self._tag) if len(known) < len(owed) else None
             if event is not None:
                 missing += [rows.pending_row(event, n, one) for n, one in enumerate(owed) if n not in known]
@@ -372,7 +372,8 @@ class SqliteStore:
 
     def _records(self, connection: Any, where: str, values: Sequence[Any], limit: int) -> list[EventRecord]:
         found = connection.execute(
-            f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE {where} ORDER BY seq DESC LIMIT ?", [*values, limit]
+            f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE {where} ORDER BY seq DESC LIMIT ?",
+            [*values, limit],
         ).fetchall()
         return [self._record(connection, row) for row in found]
 
@@ -427,4 +428,3 @@ def _lock(path: Path) -> int:
             f"{path} is in use by another relay; stop that one, or give this one a `store` of its own"
         ) from None
     return handle
-

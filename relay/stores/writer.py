@@ -57,8 +57,10 @@ def insert_many(connection: Any, head: str, tail: str, rows: Sequence[Sequence[A
 
 
 class Writer:
-    """The thread and its queue. `transact` does a batch's statements between BEGIN
-    and COMMIT, and returns what to do once that has succeeded."""
+    """The thread and its queue.
+
+    `transact` does a batch's statements between BEGIN and COMMIT, and returns what to do once that succeeded.
+    """
 
     def __init__(
         self,

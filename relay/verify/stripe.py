@@ -57,6 +57,4 @@ class Stripe:
 
 
 def _signature(secret: bytes, timestamp: str, body: bytes) -> bytes:
-    return (
-        hmac.digest(secret, b"%s.%s" % (timestamp.encode(), body), hashlib.sha256).hex().encode()
-    )
+    return hmac.digest(secret, b"%s.%s" % (timestamp.encode(), body), hashlib.sha256).hex().encode()
