@@ -37,7 +37,7 @@ class Relay:
         self._feeders: list[asyncio.Task[None]] = []
         self._unready = "starting"
         self.metrics = Metrics()
-        self.store = SqliteStore(loaded.store, observe=self._observe)
+        self.store = SqliteStore(loaded.store, observe=self._observe, linger=LINGER)
         self.lanes: dict[str, Lane] = {}
         self.public_port = 0
         self.admin_port = 0
@@ -143,6 +143,7 @@ class Relay:
         self.metrics.build.labels(about["version"], about["python"], about["sqlite"]).set(1)
 
 
+LINGER = 0.002  # seconds that a busy writer waits for more to commit together
 FILE_CONCURRENCY = 256  # lines that may share one sync
 
 

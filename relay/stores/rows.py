@@ -6,11 +6,15 @@ from urllib.parse import parse_qsl, urlencode
 
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState, Event, Owed, format_id
+from relay.settle import Attempt
 from relay.store import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
 EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
 DELIVERY_COLUMNS = "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail"
 ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
+EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
+DELIVERY_WIDTH = DELIVERY_COLUMNS.count(",") + 1
+ATTEMPT_WIDTH = ATTEMPT_COLUMNS.count(",") + 1
 _DETAIL = 500  # characters of an error that are kept
 
 Row = tuple[Any, ...]
@@ -102,11 +106,9 @@ def settled_row(settle: Settle) -> Row:
     )
 
 
-def attempt_row(settle: Settle) -> Row | None:
-    """Return the row of a failed attempt, in the order of ATTEMPT_COLUMNS; None if there was no failure."""
-    attempt, reason = settle.attempt, settle.settlement.reason
-    if attempt is None or reason is None:
-        return None
+def attempt_row(settle: Settle, attempt: Attempt) -> Row:
+    """Return the row of a failed attempt, in the order of ATTEMPT_COLUMNS."""
+    reason = settle.settlement.reason
     return (
         settle.delivery.event.seq,
         settle.delivery.n,
@@ -114,7 +116,7 @@ def attempt_row(settle: Settle) -> Row | None:
         settle.settlement.attempts,
         attempt.duration,
         attempt.status,
-        reason.value,
+        reason.value if reason else "",
         attempt.detail[:_DETAIL],
     )
 

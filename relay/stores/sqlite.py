@@ -31,11 +31,13 @@ from relay.store import (
 )
 from relay.stores import rows
 from relay.stores.schema import VERSIONS
-from relay.stores.writer import AppendOperation, Job, Writer, insert_many
+from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
 _SAFE = (3, 51, 3)
 _BUSY = 5.0  # seconds that a foreign lock on the file is waited for
+_LOOKUPS = 64  # ids that one statement looks up at most
+_DEDUPE_WIDTH = 4
 _MARK_EVERY = 1.0  # seconds between two moves of the mark
 _EVENTS = f"INSERT INTO event ({rows.EVENT_COLUMNS})"
 _DELIVERIES = f"INSERT INTO delivery ({rows.DELIVERY_COLUMNS})"
@@ -62,13 +64,20 @@ class SqliteStore:
         self._last_seq = 0
         self._tag = 0
         self._token = secrets.randbits(62)
-        self._open_rows: dict[int, int] = {}  # event: deliveries of it in memory, without a row; writer's own
+        self._open_rows: dict[int, int] = {}  # event: deliveries of it in memory, without a row
         self._mark_moved = 0.0
 
     async def open(self) -> None:
         """Lock the file, check it, migrate, recover; raise StoreUnusable with the remedy."""
         await asyncio.to_thread(self._open)
-        self._writer = Writer(self._connection, self._transact, self._observe, self._linger)
+        self._writer = Writer(
+            self._connection,
+            plan=self._plan,
+            transact=self._transact,
+            done=self._committed,
+            observe=self._observe,
+            linger=self._linger,
+        )
         self._writer.start()
 
     async def close(self) -> None:
@@ -95,12 +104,12 @@ class SqliteStore:
     def append(self, append: Append, committed: Callable[[], None]) -> "asyncio.Future[str]":
         """Commit an event, or find that it is a duplicate."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._writer.put(AppendOperation(append, committed, future))
+        self._writer.append(AppendOperation(append, committed, future))
         return future
 
     def settle(self, settle: Settle) -> None:
         """Record what became of a delivery with the next commit."""
-        self._writer.put(settle)
+        self._writer.settle(settle)
 
     async def claim(self, target: str, now: float, limit: int, size: int) -> Claim:
         """Take due deliveries of a target."""
@@ -247,14 +256,16 @@ class SqliteStore:
         """Make what the last process had in its hands pending in the store."""
         connection.execute("UPDATE delivery SET state = 0, token = NULL WHERE state = 1")
         found = connection.execute(f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq >= ?", (mark,))
-        missing: list[rows.Row] = []
+        missing: list[Any] = []
         for row in found:
             owed = rows.read_owed(row[8])
             known = {n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))}
             event = rows.read_event(row, self._tag) if len(known) < len(owed) else None
             if event is not None:
-                missing += [rows.pending_row(event, n, one) for n, one in enumerate(owed) if n not in known]
-        insert_many(connection, _DELIVERIES, "", missing)
+                for n, one in enumerate(owed):
+                    if n not in known:
+                        missing += rows.pending_row(event, n, one)
+        insert_many(connection, _DELIVERIES, "", rows.DELIVERY_WIDTH, missing)
         (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
         self._last_seq = last
         connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (last + 1,))
@@ -266,69 +277,82 @@ class SqliteStore:
 
     # --- writing, in the writer's thread -------------------------------------------------------------
 
-    def _transact(
-        self, connection: Any, appends: list[AppendOperation], settles: list[Settle], jobs: list[Job]
-    ) -> Callable[[], None]:
+    def _plan(self, batch: Batch) -> None:
+        """Prepare a batch's rows in the loop, so that the writer's thread needs little of the interpreter."""
+        mark = 0
         now = time.monotonic()
         if now - self._mark_moved >= _MARK_EVERY:
             # As of the last commit; of this batch nothing counts yet, so that a rollback can't make it wrong.
             self._mark_moved = now
-            mark = min(self._open_rows, default=0) or min((o.append.event.seq for o in appends), default=0)
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (mark, mark))
-        fresh = self._fresh(connection, appends)
-        insert_many(connection, _EVENTS, "", [rows.event_row(append) for append in fresh])
-        waiting = [
-            rows.pending_row(append.event, n, owed)
-            for append in fresh
-            for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True))
-            if not held
-        ]
-        insert_many(connection, _DELIVERIES, "", waiting)
-        insert_many(connection, _DELIVERIES, _SETTLED, [rows.settled_row(settle) for settle in settles])
-        failed = [row for row in map(rows.attempt_row, settles) if row is not None]
-        insert_many(connection, _ATTEMPTS, "", failed)
-        for job in jobs:
-            job.result = job.work(connection)
-        return lambda: self._count_open_rows(fresh, settles)
+            mark = min(self._open_rows, default=0) or min(
+                (o.append.event.seq for o in batch.appends), default=0
+            )
+        plan = _Plan(mark, [o for o in batch.appends if o.append.dedupe_until])
+        for operation in batch.appends:
+            plan.add(operation.append)
+        for settle in batch.settles:
+            plan.settled += rows.settled_row(settle)
+            if settle.settlement.reason is not None and settle.attempt is not None:
+                plan.attempts += rows.attempt_row(settle, settle.attempt)
+        batch.plan = plan
 
-    def _count_open_rows(self, fresh: list[Append], settles: list[Settle]) -> None:
+    def _committed(self, batch: Batch) -> None:
         counts = self._open_rows
-        for append in fresh:
-            if held := sum(append.held):
+        for operation in batch.appends:
+            append = operation.append
+            if not operation.duplicate_of and (held := sum(append.held)):
                 counts[append.event.seq] = held
-        for settle in settles:
-            seq = settle.delivery.event.seq
-            if settle.delivery.token == self._token and seq in counts:
+        for settle in batch.settles:
+            delivery = settle.delivery
+            seq = delivery.event.seq
+            if delivery.token == self._token and seq in counts:
                 counts[seq] -= 1
                 if not counts[seq]:
                     del counts[seq]
 
-    def _fresh(self, connection: Any, appends: list[AppendOperation]) -> list[Append]:
-        """Mark the duplicates among `appends`, remember the ids of the others, and return the others."""
-        asked = [operation for operation in appends if operation.append.dedupe_until]
-        if not asked:
-            return [operation.append for operation in appends]
-        keys = [_dedupe_key(operation.append) for operation in asked]
+    def _transact(self, connection: Any, batch: Batch) -> None:
+        plan: _Plan = batch.plan
+        if plan.mark:
+            connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (plan.mark, plan.mark)
+            )
+        if plan.deduplicated and self._find_duplicates(connection, plan.deduplicated):
+            plan.events.clear()
+            plan.waiting.clear()
+            for operation in batch.appends:
+                if not operation.duplicate_of:
+                    plan.add(operation.append)
+        insert_many(connection, _EVENTS, "", rows.EVENT_WIDTH, plan.events)
+        insert_many(connection, _DELIVERIES, "", rows.DELIVERY_WIDTH, plan.waiting)
+        insert_many(connection, _DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, plan.settled)
+        insert_many(connection, _ATTEMPTS, "", rows.ATTEMPT_WIDTH, plan.attempts)
+        for job in batch.jobs:
+            job.result = job.work(connection)
+
+    def _find_duplicates(self, connection: Any, asked: list[AppendOperation]) -> bool:
+        """Mark the duplicates, remember the ids of the others; tell whether there are duplicates."""
+        now = time.time()
         known: dict[tuple[str, str], str] = {}
-        for start in range(0, len(keys), 64):
-            part = keys[start : start + 64]
-            sql = (
-                "SELECT id, scope, event, until FROM dedupe WHERE (id, scope) IN (VALUES "
-                + ",".join(["(?,?)"] * len(part)) + ")"
-            )  # fmt: skip
-            now = time.time()
-            for dedupe_id, scope, seq, until in connection.execute(sql, [v for key in part for v in key]):
+        keys = [_dedupe_key(operation.append) for operation in asked]
+        for start in range(0, len(keys), _LOOKUPS):
+            part = keys[start : start + _LOOKUPS]
+            marks = ",".join(["(?,?)"] * len(part))
+            found = connection.execute(
+                f"SELECT id, scope, event, until FROM dedupe WHERE (id, scope) IN (VALUES {marks})",
+                [value for key in part for value in key],
+            )
+            for dedupe_id, scope, seq, until in found:
                 if until > now:
                     known[dedupe_id, scope] = format_id(seq, self._tag)
-        remembered: list[rows.Row] = []
+        remembered: list[Any] = []
         for operation, key in zip(asked, keys, strict=True):
-            earlier = known.get(key, "")
-            operation.duplicate_of = earlier
-            if not earlier:
-                known[key] = operation.append.event.id
-                remembered.append((*key, operation.append.event.seq, operation.append.dedupe_until))
-        insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", remembered)
-        return [operation.append for operation in appends if not operation.duplicate_of]
+            operation.duplicate_of = known.get(key, "")
+            if not operation.duplicate_of:
+                event = operation.append.event
+                known[key] = event.id
+                remembered += (*key, event.seq, operation.append.dedupe_until)
+        insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", _DEDUPE_WIDTH, remembered)
+        return any(operation.duplicate_of for operation in asked)
 
     def _claim(self, connection: Any, target: str, now: float, limit: int, size: int) -> Claim:
         found = connection.execute(
@@ -357,7 +381,7 @@ class SqliteStore:
 
     async def _write(self, work: Callable[[Any], T]) -> T:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._writer.put(Job(work, future))
+        self._writer.job(Job(work, future))
         result: T = await future
         return result
 
@@ -395,6 +419,28 @@ class SqliteStore:
     def _size(self) -> int:
         files = (self._path, Path(f"{self._path}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+
+class _Plan:
+    """The values of a batch's rows, one row after another."""
+
+    __slots__ = ("attempts", "deduplicated", "events", "mark", "settled", "waiting")
+
+    def __init__(self, mark: int, deduplicated: list[AppendOperation]) -> None:
+        self.mark = mark
+        self.deduplicated = deduplicated
+        self.events: list[Any] = []
+        self.waiting: list[Any] = []
+        self.settled: list[Any] = []
+        self.attempts: list[Any] = []
+
+    def add(self, append: Append) -> None:
+        """Add an event, and a row for each of its deliveries that is not held in memory."""
+        self.events += rows.event_row(append)
+        if not all(append.held):
+            for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
+                if not held:
+                    self.waiting += rows.pending_row(append.event, n, owed)
 
 
 def _dedupe_key(append: Append) -> tuple[str, str]:

@@ -1,22 +1,24 @@
-"""Group commit: one thread takes everything that waits, runs one transaction, syncs, and reports back.
+"""Group commit: everything that waits goes into one transaction, with one sync, in a thread of its own.
 
-The thread owns the only connection that writes. Rows go in with many-row statements: each step of SQLite
-hands the interpreter's lock over and back, so that one step for 64 rows beats 64 steps by far.
+The loop collects operations and prepares their rows while the thread commits the batch before. The thread
+owns the only connection that writes, and does as little as can be in Python: each of its statements hands the
+interpreter's lock over and back, so that one statement for 64 rows beats 64 statements by far.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 from relay.errors import StoreUnavailable
 from relay.store import Append, Commit, Settle
 
-_CHUNKS = (64, 16, 4, 1)
+_ROWS = 64  # rows of one statement at most; SQLite's statements are cached for each number up to it
 _BATCH = 1024  # operations in one transaction at most
+_CROWD = 4  # operations that shared the last transaction from which on it pays to wait for more
 _RETRY = 1.0  # seconds until settles that could not be committed are tried again
 
 
@@ -39,140 +41,176 @@ class Job:
     result: Any = None
 
 
-Operation = AppendOperation | Settle | Job
-Transaction = Callable[[Any, list[AppendOperation], list[Settle], list[Job]], Callable[[], None]]
+@dataclass(slots=True)
+class Batch:
+    """What one transaction does. `plan` is what the store prepared for it."""
+
+    appends: list[AppendOperation] = field(default_factory=list)
+    settles: list[Settle] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    plan: Any = None
+
+    @property
+    def size(self) -> int:
+        """How many operations it has."""
+        return len(self.appends) + len(self.settles) + len(self.jobs)
 
 
-def insert_many(connection: Any, head: str, tail: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Run `head VALUES (…),(…) tail` over all rows, in as few statements as a fixed set of sizes allows."""
-    if not rows:
-        return
-    marks = "(" + ",".join("?" * len(rows[0])) + ")"
-    start = 0
-    for size in _CHUNKS:
-        while len(rows) - start >= size:
-            values = [value for row in rows[start : start + size] for value in row]
-            connection.execute(f"{head} VALUES {','.join([marks] * size)} {tail}", values)
-            start += size
+def insert_many(connection: Any, head: str, tail: str, width: int, values: Sequence[Any]) -> None:
+    """Run `head VALUES (…),(…) tail` over rows of `width` values that stand one after another in `values`."""
+    marks = "(" + ",".join("?" * width) + ")"
+    for start in range(0, len(values), _ROWS * width):
+        part = values[start : start + _ROWS * width]
+        connection.execute(f"{head} VALUES {','.join([marks] * (len(part) // width))} {tail}", part)
 
 
 class Writer:
-    """The thread and its queue.
+    """The thread and what waits for it.
 
-    `transact` does a batch's statements between BEGIN and COMMIT, and returns what to do once that succeeded.
+    `plan` prepares a batch in the loop; `transact` does its statements between BEGIN and COMMIT in the
+    thread; `done` is told in the loop once it is on disk. `linger` is in seconds.
     """
 
     def __init__(
         self,
         connection: Any,
-        transact: Transaction,
+        *,
+        plan: Callable[[Batch], None],
+        transact: Callable[[Any, Batch], None],
+        done: Callable[[Batch], None],
         observe: Callable[[Commit], None],
         linger: float,
     ) -> None:
         self._connection = connection
+        self._plan = plan
         self._transact = transact
+        self._done = done
         self._observe = observe
         self._linger = linger
-        self._queue: SimpleQueue[Operation | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._stopped = self._loop.create_future()
+        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
+        self._pending = Batch()
+        self._busy = False
+        self._crowded = False
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._idle = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="relay-writer", daemon=True)
-        self.waiting = 0
+        self._in_hand = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many operations are not on disk yet."""
+        return self._pending.size + self._in_hand
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def put(self, operation: Operation) -> None:
-        """Queue an operation; call from the loop."""
-        self.waiting += 1
-        self._queue.put(operation)
+    def append(self, operation: AppendOperation) -> None:
+        """Queue an append."""
+        self._pending.appends.append(operation)
+        if self._timer is None and not self._busy:
+            self._schedule()
+
+    def settle(self, settle: Settle) -> None:
+        """Queue a settle."""
+        self._pending.settles.append(settle)
+        if self._timer is None and not self._busy:
+            self._schedule()
+
+    def job(self, job: Job) -> None:
+        """Queue any other work."""
+        self._pending.jobs.append(job)
+        if self._timer is None and not self._busy:
+            self._schedule()
 
     async def stop(self) -> None:
-        """Commit what is queued, then end the thread."""
+        """Commit what waits, or give it up if that fails, then end the thread."""
+        while self._busy or self._pending.size:
+            self._idle.clear()
+            failed = self._pending.size and not self._busy and self._timer is not None
+            if failed:
+                self._flush()
+            await self._idle.wait()
+            if not self._busy and self._timer is not None:
+                break
         self._queue.put(None)
-        await self._stopped
+        await asyncio.to_thread(self._thread.join)
+
+    def _schedule(self) -> None:
+        if self._crowded and self._linger:
+            self._timer = self._loop.call_later(self._linger, self._flush)
+        else:
+            self._timer = self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch = self._take()
+        self._plan(batch)
+        self._busy = True
+        self._in_hand = batch.size
+        self._queue.put(batch)
+
+    def _take(self) -> Batch:
+        batch, self._pending = self._pending, Batch()
+        for name in ("appends", "settles", "jobs"):
+            operations = getattr(batch, name)
+            setattr(self._pending, name, operations[_BATCH:])
+            del operations[_BATCH:]
+        return batch
 
     def _run(self) -> None:
-        retained: list[Settle] = []  # settles of transactions that failed; they are facts, so they stay
-        stopping = False
-        busy = False
-        while not stopping:
-            batch: list[Operation] = []
+        while (batch := self._queue.get()) is not None:
+            began = time.perf_counter()
+            error: Exception | None = None
             try:
-                first = self._queue.get(timeout=_RETRY if retained else None)
-            except Empty:
-                retained = self._commit(batch, retained)
-                continue
-            if busy and first is not None and self._linger:
-                time.sleep(self._linger)
-            stopping = self._take(first, batch)
-            busy = len(batch) > 1
-            retained = self._commit(batch, retained)
-        if retained:
-            self._commit([], retained)
-        self._loop.call_soon_threadsafe(self._stopped.set_result, None)
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._transact(self._connection, batch)
+                self._connection.execute("COMMIT")
+            except Exception as failure:  # noqa: BLE001 - whatever the engine raises, the waiters are told
+                error = failure
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            took = time.perf_counter() - began
+            self._loop.call_soon_threadsafe(self._finish, batch, took, error)
 
-    def _take(self, first: Operation | None, batch: list[Operation]) -> bool:
-        operation = first
-        while operation is not None:
-            batch.append(operation)
-            if self._queue.empty() or len(batch) >= _BATCH:
-                return False
-            operation = self._queue.get_nowait()
-        return True
+    def _finish(self, batch: Batch, took: float, error: Exception | None) -> None:
+        self._busy = False
+        self._in_hand = 0
+        self._crowded = batch.size >= _CROWD
+        if error is None:
+            self._succeed(batch)
+        else:
+            self._fail(batch, error)
+        self._observe(Commit(batch.size, took))
+        if self._timer is None and self._pending.size:
+            self._schedule()
+        self._idle.set()
 
-    def _commit(self, batch: list[Operation], retained: list[Settle]) -> list[Settle]:
-        appends = [operation for operation in batch if isinstance(operation, AppendOperation)]
-        settles = retained + [operation for operation in batch if isinstance(operation, Settle)]
-        jobs = [operation for operation in batch if isinstance(operation, Job)]
-        began = time.perf_counter()
-        error: Exception | None = None
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            committed = self._transact(self._connection, appends, settles, jobs)
-            self._connection.execute("COMMIT")
-            committed()
-        except Exception as failure:  # noqa: BLE001  whatever the engine raises, the waiters are told
-            error = failure
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        commit = Commit(len(batch), time.perf_counter() - began)
-        done = settles if error is None else []
-        self._loop.call_soon_threadsafe(self._finish, len(batch), appends, done, jobs, commit, error)
-        return settles if error is not None else []
-
-    def _finish(
-        self,
-        count: int,
-        appends: Iterable[AppendOperation],
-        settles: Iterable[Settle],
-        jobs: Iterable[Job],
-        commit: Commit,
-        error: Exception | None,
-    ) -> None:
-        self.waiting -= count
-        self._observe(commit)
-        for operation in appends:
-            future = operation.future
-            if error is not None:
-                _fail(future, error)
-                continue
+    def _succeed(self, batch: Batch) -> None:
+        self._done(batch)
+        for operation in batch.appends:
             if not operation.duplicate_of:
                 operation.committed()
-            if not future.done():
-                future.set_result(operation.duplicate_of)
-        for settle in settles:
+            if not operation.future.done():
+                operation.future.set_result(operation.duplicate_of)
+        for settle in batch.settles:
             settle.settled()
-        for job in jobs:
-            if error is not None:
-                _fail(job.future, error)
-            elif not job.future.done():
+        for job in batch.jobs:
+            if not job.future.done():
                 job.future.set_result(job.result)
 
-
-def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:
-    if not future.done():
-        failure = StoreUnavailable(f"the store could not commit: {error}")
-        failure.__cause__ = error
-        future.set_exception(failure)
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        waiters: list[asyncio.Future[Any]] = [operation.future for operation in batch.appends]
+        waiters += [job.future for job in batch.jobs]
+        for future in waiters:
+            if not future.done():
+                failure = StoreUnavailable(f"the store could not commit: {error}")
+                failure.__cause__ = error
+                future.set_exception(failure)
+        if batch.settles:  # what became of a delivery is a fact: it stays until it can be written
+            self._pending.settles[:0] = batch.settles
+            if self._timer is None and not self._pending.appends and not self._pending.jobs:
+                self._timer = self._loop.call_later(_RETRY, self._flush)
