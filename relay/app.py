@@ -73,7 +73,8 @@ class Relay:
                 keepalive_timeout=_HEADER_TIMEOUT,
                 access_log=None,
                 max_field_size=_FIELD,
-            )
+            ),
+            shutdown_timeout=config.limits.shutdown,
         )
         self.public_port = await _listen(self._public, config.listen)
         about = await self._about()
@@ -91,6 +92,7 @@ class Relay:
             ),
             access_log=None,
             keepalive_timeout=_HEADER_TIMEOUT,
+            shutdown_timeout=config.limits.shutdown,
         )
         self.admin_port = await _listen(self._admin, config.admin.listen)
         self._count_load(about)

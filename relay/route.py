@@ -14,7 +14,7 @@ from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected, TransformFailed
 from relay.event import Event, Owed, Request
 from relay.expression import Expression, Scope
-from relay.verify import Incoming, Scheme
+from relay.verify import Handshake, Incoming, Scheme
 
 # Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
 _DROPPED = frozenset(
@@ -132,10 +132,12 @@ class Outgoing:
     body: bytes
 
 
-def check(route: Route, sender: str, incoming: Incoming, query: Mapping[str, str], now: float) -> Verified:
+def check(
+    route: Route, sender: str, incoming: Incoming, query: Mapping[str, str], now: float
+) -> Verified | Handshake:
     """Verify, decode and validate; raise Rejected for whatever does not hold.
 
-    A body that fails validation on a route that quarantines is returned with `invalid` set.
+    A provider's handshake is returned as its answer. A body that fails validation on a route that quarantines is returned with `invalid` set.
     """
     scheme = route.schemes[sender]
     try:
@@ -144,6 +146,8 @@ def check(route: Route, sender: str, incoming: Incoming, query: Mapping[str, str
         raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
     headers = incoming.headers
     value = _decode(route, incoming)
+    if (handshake := scheme.handshake(value)) is not None:
+        return handshake
     invalid: Rejected | None = None
     payload = value
     if route.validator is not None:

@@ -19,10 +19,11 @@ from relay.lane import Lane
 from relay.metrics import NO_ROUTE, Metrics
 from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
 from relay.store import Append, Store
-from relay.verify import Incoming
+from relay.verify import Handshake, Incoming
 
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
-_JSON = {"content-type": "application/json"}
+_SERVER = {"server": "relay"}  # and no version: no answer tells a stranger more than it must
+_JSON = _SERVER | {"content-type": "application/json"}
 _PROBLEM = "application/problem+json"
 _log = structlog.get_logger("relay.server")
 
@@ -101,6 +102,9 @@ class Server:
         incoming = Incoming(lower_headers(request.headers), body, request.method)
         pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         verified = check(route, sender, incoming, pairs, now)
+        if isinstance(verified, Handshake):
+            counters.handshake.inc()
+            return web.Response(body=verified.body, headers=_SERVER | {"content-type": verified.content_type})
         return await self._accept(route, verified, now, counters)
 
     async def _accept(
@@ -141,7 +145,7 @@ class Server:
             if said is ForwardOutcome.ERROR:
                 _log.warning("forward_failed", route=route.name, forward=name, id=event_id, detail=detail)
         if route.status == HTTPStatus.NO_CONTENT:
-            return web.Response(status=route.status)
+            return web.Response(status=route.status, headers=_SERVER)
         answer = f'{{"id":"{event_id}","deliveries":{len(filtered.owed)}}}'.encode()
         return web.Response(status=route.status, body=answer, headers=_JSON)
 
@@ -167,12 +171,11 @@ class Server:
                 else:
                     lane.wake(now)
 
-        def released(future: "asyncio.Future[str]") -> None:
-            if future.cancelled() or future.exception() is not None or future.result():
-                for lane, delivery in zip(lanes, deliveries, strict=True):
-                    lane.release(delivery)
+        def released() -> None:
+            for lane, delivery in zip(lanes, deliveries, strict=True):
+                lane.release(delivery)
 
-        future = self._store.append(
+        return self._store.append(
             Append(
                 event,
                 owed,
@@ -181,9 +184,8 @@ class Server:
                 dedupe_until=now + route.dedupe if verified.id and route.dedupe else 0.0,
             ),
             committed,
+            released,
         )
-        future.add_done_callback(released)
-        return future
 
 
 class _RouteCounters:
@@ -194,6 +196,7 @@ class _RouteCounters:
         self._route = route.name
         self.accepted = metrics.requests.labels(route.name, Outcome.ACCEPTED.value, "")
         self.quarantined = metrics.requests.labels(route.name, Outcome.QUARANTINED.value, "")
+        self.handshake = metrics.requests.labels(route.name, Outcome.HANDSHAKE.value, "")
         self.duplicate = metrics.requests.labels(route.name, Outcome.DUPLICATE.value, "")
         self.duration = metrics.request_duration.labels(route.name)
         self.bytes = metrics.request_bytes.labels(route.name)
@@ -281,7 +284,10 @@ def _problem(rejected: Rejected) -> web.Response:
     if rejected.where:
         said["errors"] = [{"path": path, "message": message} for path, message in rejected.where]
     response = web.Response(
-        status=reason.status, body=json.dumps(said, ensure_ascii=False).encode(), content_type=_PROBLEM
+        status=reason.status,
+        body=json.dumps(said, ensure_ascii=False).encode(),
+        content_type=_PROBLEM,
+        headers=_SERVER,
     )
     if rejected.retry_after is not None:
         response.headers["retry-after"] = str(rejected.retry_after)

@@ -128,8 +128,12 @@ class Store(Protocol):
     def allocate(self, now: float) -> tuple[int, str]:
         """Return a new event's sequence number and public id."""
 
-    def append(self, append: Append, committed: Callable[[], None]) -> "asyncio.Future[str]":
-        """Commit an event; give '' (after calling `committed`), or the id of the event it duplicates.
+    def append(
+        self, append: Append, committed: Callable[[], None], released: Callable[[], None]
+    ) -> "asyncio.Future[str]":
+        """Commit an event; give '', or the id of the event it duplicates.
+
+        Calls `committed` if it is stored and `released` if it is not, before the future is done.
 
         The future raises StoreUnavailable if it could not be committed: nothing is stored then.
         """

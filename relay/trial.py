@@ -11,7 +11,7 @@ from relay.decode import decode_json
 from relay.errors import Rejected, TransformFailed
 from relay.event import Event, format_id
 from relay.route import ForwardOutcome, Outgoing, Route, check, choose, prepare
-from relay.verify import Incoming
+from relay.verify import Handshake, Incoming
 
 _UNCHANGED = "unchanged"
 
@@ -121,6 +121,9 @@ def attempt(
         trial.refusal = rejected
         return trial
     trial.steps.append(Step("verify", True, scheme.name))
+    if isinstance(verified, Handshake):
+        trial.steps.append(Step("handshake", True, verified.body.decode()))
+        return trial
     if route.reads_json:
         trial.steps.append(Step("decode", True, "JSON"))
     if verified.invalid is not None:

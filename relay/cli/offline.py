@@ -148,8 +148,9 @@ def test(
 
 def schema(
     of: Annotated[Literal["relay", "targets", "route"], typer.Argument(help="Which kind of file.")] = "relay",
+    as_json: options.AsJson = True,  # noqa: ARG001 - taken so that every command takes it
 ) -> None:
-    """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors."""
+    """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors; always JSON."""
     model = {"relay": RelayFile, "targets": TargetsFile, "route": RouteFile}[of]
     made = TypeAdapter[object](model).json_schema()
     show.as_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **made})

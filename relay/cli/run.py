@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import json
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -18,22 +20,22 @@ from relay.errors import StoreUnusable
 _COLLECT = (20_000, 20, 20)  # objects more than before, then generations
 
 
-def run(config: options.Config = options.DEFAULT_CONFIG) -> None:
+def run(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJson = False) -> None:
     """Start the relay; SIGTERM and SIGINT stop it without losing anything."""
     _log_to_stderr()
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:
         show.errors.print(f"[yellow]warning[/yellow]: {warning}")
     try:
-        uvloop.run(serve(loaded))
+        uvloop.run(serve(loaded, _tell if as_json else _greet))
     except StoreUnusable as error:
         show.fail(str(error))
     except OSError as error:
         show.fail(f"{error}; is another relay running, or is the address not this machine's?")
 
 
-async def serve(loaded: Loaded) -> None:
-    """Run a relay until a signal comes."""
+async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None]) -> None:
+    """Run a relay until a signal comes; `greet` is called once it listens."""
     relay = Relay(loaded)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -41,30 +43,42 @@ async def serve(loaded: Loaded) -> None:
         loop.add_signal_handler(number, stop.set)
     await relay.start()
     _calm_collector()
-    _greet(loaded, relay)
+    greet(loaded, relay)
     await stop.wait()
     structlog.get_logger("relay").info("stopping")
     await relay.stop()
     structlog.get_logger("relay").info("stopped")
 
 
+def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:
+    """Return each incoming URL with its scheme, and the admin listener's URL."""
+    public = f"http://{loaded.config.listen.rpartition(':')[0]}:{relay.public_port}"
+    incoming = {
+        f"{public}{route.path}/{sender}" if sender else f"{public}{route.path}": scheme.name
+        for route in loaded.routes.values()
+        for sender, scheme in route.schemes.items()
+    }
+    return incoming, f"http://{loaded.config.admin.listen.rpartition(':')[0]}:{relay.admin_port}"
+
+
+def _tell(loaded: Loaded, relay: Relay) -> None:
+    incoming, admin = _addresses(loaded, relay)
+    told = {"incoming": list(incoming), "console": f"{admin}/", "metrics": f"{admin}/metrics"}
+    print(json.dumps(told), flush=True)
+
+
 def _greet(loaded: Loaded, relay: Relay) -> None:
-    host = loaded.config.listen.rpartition(":")[0]
-    admin = loaded.config.admin.listen.rpartition(":")[0]
-    print(f"relay is running; stop it with Ctrl-C\n\n  console   http://{admin}:{relay.admin_port}/")
-    print(f"  metrics   http://{admin}:{relay.admin_port}/metrics\n\n  incoming")
-    for route in loaded.routes.values():
-        for sender, scheme in route.schemes.items():
-            path = f"{route.path}/{sender}" if sender else route.path
-            print(f"    POST http://{host}:{relay.public_port}{path}  ({scheme.name})")
+    incoming, admin = _addresses(loaded, relay)
+    print("relay is running; stop it with Ctrl-C\n")
+    print(f"  console   {admin}/\n  metrics   {admin}/metrics\n\n  incoming")
+    for url, scheme in incoming.items():
+        print(f"    POST {url}  ({scheme})")
     if loaded.routes:
         name = "hello" if "hello" in loaded.routes else next(iter(loaded.routes))
         command = Path(sys.argv[0]).resolve()
         shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
-        print(
-            f'\n  try it, in another terminal:\n    echo \'{{"name": "Lan"}}\' | {shown} send {name}\n',
-            flush=True,
-        )
+        print("\n  try it, in another terminal:")
+        print(f'    echo \'{{"name": "Lan"}}\' | {shown} send {name}\n', flush=True)
 
 
 def _calm_collector() -> None:

@@ -8,12 +8,12 @@ from relay.verify import (
     Mac,
     MacOptions,
     Scheme,
+    Slack,
     StandardWebhooks,
     Stripe,
     Token,
     Unverified,
     github,
-    slack,
 )
 
 
@@ -27,7 +27,7 @@ def build(verify: models.AnyVerify, secrets: Sequence[bytes]) -> Scheme:
         case models.VerifyStripe():
             return Stripe(secrets, verify.tolerance)
         case models.VerifySlack():
-            return slack(secrets, verify.tolerance)
+            return Slack(secrets, verify.tolerance)
         case models.VerifyToken():
             return Token(secrets, verify.header)
         case models.VerifyBasic():

@@ -101,10 +101,12 @@ class SqliteStore:
         """The token under which this process holds deliveries in memory."""
         return self._token
 
-    def append(self, append: Append, committed: Callable[[], None]) -> "asyncio.Future[str]":
+    def append(
+        self, append: Append, committed: Callable[[], None], released: Callable[[], None]
+    ) -> "asyncio.Future[str]":
         """Commit an event, or find that it is a duplicate."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._writer.append(AppendOperation(append, committed, future))
+        self._writer.append(AppendOperation(append, committed, released, future))
         return future
 
     def settle(self, settle: Settle) -> None:

@@ -28,6 +28,7 @@ class AppendOperation:
 
     append: Append
     committed: Callable[[], None]
+    released: Callable[[], None]
     future: "asyncio.Future[str]"
     duplicate_of: str = ""
 
@@ -192,7 +193,9 @@ class Writer:
     def _succeed(self, batch: Batch) -> None:
         self._done(batch)
         for operation in batch.appends:
-            if not operation.duplicate_of:
+            if operation.duplicate_of:
+                operation.released()
+            else:
                 operation.committed()
             if not operation.future.done():
                 operation.future.set_result(operation.duplicate_of)
@@ -203,6 +206,8 @@ class Writer:
                 job.future.set_result(job.result)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
+        for operation in batch.appends:
+            operation.released()
         waiters: list[asyncio.Future[Any]] = [operation.future for operation in batch.appends]
         waiters += [job.future for job in batch.jobs]
         for future in waiters:

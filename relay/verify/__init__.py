@@ -6,9 +6,10 @@ what is unknown fails closed.
 """
 
 from relay.verify.basic import Basic
-from relay.verify.mac import Mac, MacOptions, github, slack
+from relay.verify.mac import Mac, MacOptions, github
 from relay.verify.none import Unverified
-from relay.verify.scheme import EventDefaults, Incoming, Scheme, Signed
+from relay.verify.scheme import EventDefaults, Handshake, Incoming, Scheme, Signed
+from relay.verify.slack import Slack
 from relay.verify.standard import StandardWebhooks
 from relay.verify.stripe import Stripe
 from relay.verify.token import Token
@@ -16,15 +17,16 @@ from relay.verify.token import Token
 __all__ = [
     "Basic",
     "EventDefaults",
+    "Handshake",
     "Incoming",
     "Mac",
     "MacOptions",
     "Scheme",
     "Signed",
+    "Slack",
     "StandardWebhooks",
     "Stripe",
     "Token",
     "Unverified",
     "github",
-    "slack",
 ]

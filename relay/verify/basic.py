@@ -3,9 +3,10 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from typing import Any
 
 from relay.errors import NotVerified
-from relay.verify.scheme import EventDefaults, Incoming, Signed, header, matches_any
+from relay.verify.scheme import EventDefaults, Handshake, Incoming, Signed, header, matches_any
 
 
 class Basic:
@@ -29,6 +30,9 @@ class Basic:
             raise NotVerified("the Basic credentials are not base64") from None
         if not matches_any(self._credentials, [given]):
             raise NotVerified("the user name or password is wrong")
+
+    def handshake(self, value: Any) -> Handshake | None:
+        """There is none."""
 
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Give the first credentials."""

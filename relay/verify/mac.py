@@ -1,4 +1,4 @@
-"""Any HMAC over any of the request's parts: spells out most providers, and GitHub and Slack by name."""
+"""Any HMAC over any of the request's parts: spells out most providers, and GitHub by name."""
 
 import base64
 import binascii
@@ -7,12 +7,13 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from relay.errors import NotVerified
 from relay.verify.scheme import (
     TOLERANCE,
     EventDefaults,
+    Handshake,
     Incoming,
     Signed,
     check_age,
@@ -82,6 +83,9 @@ class Mac:
         if options.timestamp_header:
             check_age(seconds(timestamp), now, options.tolerance)
 
+    def handshake(self, value: Any) -> Handshake | None:
+        """There is none."""
+
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Sign a POST with the first secret."""
         options = self._options
@@ -120,28 +124,6 @@ def github(secrets: Sequence[bytes]) -> Mac:
         MacOptions(header="x-hub-signature-256", prefix="sha256="),
         name="github",
         defaults=EventDefaults(id='headers["x-github-delivery"]', type='headers["x-github-event"]'),
-    )
-
-
-def slack(secrets: Sequence[bytes], tolerance: float = TOLERANCE) -> Mac:
-    """Return Slack's scheme: hex HMAC-SHA256 of `v0:timestamp:body` in `x-slack-signature`.
-
-    Rule: https://docs.slack.dev/authentication/verifying-requests-from-slack
-    """
-    return Mac(
-        secrets,
-        MacOptions(
-            header="x-slack-signature",
-            prefix="v0=",
-            signed="v0:{timestamp}:{body}",
-            timestamp_header="x-slack-request-timestamp",
-            tolerance=tolerance,
-        ),
-        name="slack",
-        defaults=EventDefaults(
-            id="body.event_id",
-            type='has(body.event) && has(body.event.type) ? body.event.type : "type" in body ? body.type : ""',
-        ),
     )
 
 

@@ -1,6 +1,8 @@
 """No verification: anyone who reaches the URL is believed. Said out loud at start."""
 
-from relay.verify.scheme import EventDefaults, Incoming, Signed
+from typing import Any
+
+from relay.verify.scheme import EventDefaults, Handshake, Incoming, Signed
 
 
 class Unverified:
@@ -12,6 +14,9 @@ class Unverified:
 
     def verify(self, incoming: Incoming, now: float) -> None:
         """Accept anything."""
+
+    def handshake(self, value: Any) -> Handshake | None:
+        """There is none."""
 
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Add nothing."""

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from relay.errors import NotVerified
 
@@ -25,6 +25,14 @@ class Signed:
     """What `relay send` adds to a request so that the scheme accepts it."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The answer by which a provider learns that the URL is ours; nothing is stored or forwarded."""
+
+    body: bytes
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,9 @@ class Scheme(Protocol):
 
     def verify(self, incoming: Incoming, now: float) -> None:
         """Return if the request is what a holder of a secret sent; raise NotVerified otherwise."""
+
+    def handshake(self, value: Any) -> Handshake | None:
+        """Return the answer to a verified, decoded body that is the provider's handshake, else None."""
 
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Return what makes `body` verify, with the first secret."""

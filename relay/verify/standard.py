@@ -4,12 +4,14 @@ Rule: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/stan
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from relay.errors import NotVerified
 from relay.sign import decode_key, signature, signatures
 from relay.verify.scheme import (
     TOLERANCE,
     EventDefaults,
+    Handshake,
     Incoming,
     Signed,
     check_age,
@@ -47,6 +49,9 @@ class StandardWebhooks:
         if not matches_any(expected, given):
             raise NotVerified("no v1 signature matches")
         check_age(timestamp, now, self._tolerance)
+
+    def handshake(self, value: Any) -> Handshake | None:
+        """There is none."""
 
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Sign with all secrets, as the specification's rotation asks."""

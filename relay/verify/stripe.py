@@ -6,11 +6,13 @@ Rule: https://docs.stripe.com/webhooks#verify-manually. The key is the whole `wh
 import hashlib
 import hmac
 from collections.abc import Sequence
+from typing import Any
 
 from relay.errors import NotVerified
 from relay.verify.scheme import (
     TOLERANCE,
     EventDefaults,
+    Handshake,
     Incoming,
     Signed,
     check_age,
@@ -48,6 +50,9 @@ class Stripe:
         if not matches_any(expected, given):
             raise NotVerified("no v1 signature matches")
         check_age(timestamp, now, self._tolerance)
+
+    def handshake(self, value: Any) -> Handshake | None:
+        """There is none."""
 
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Sign with the first secret."""

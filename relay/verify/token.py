@@ -1,9 +1,10 @@
 """A shared token in a header, compared in constant time: GitLab's `x-gitlab-token`, `authorization: Bearer`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from relay.errors import NotVerified
-from relay.verify.scheme import EventDefaults, Incoming, Signed, header, matches_any
+from relay.verify.scheme import EventDefaults, Handshake, Incoming, Signed, header, matches_any
 
 AUTHORIZATION = "authorization"
 _BEARER = "bearer "
@@ -29,6 +30,9 @@ class Token:
             value = value[len(_BEARER) :].strip()
         if not matches_any(self._secrets, [value.encode("utf-8", "surrogateescape")]):
             raise NotVerified("the token is not one of ours")
+
+    def handshake(self, value: Any) -> Handshake | None:
+        """There is none."""
 
     def sign(self, body: bytes, message_id: str, now: float) -> Signed:
         """Give the first token."""
