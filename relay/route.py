@@ -145,14 +145,14 @@ def check(
     except NotVerified:
         raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
     headers = incoming.headers
-    value = _decode(route, incoming)
+    plain, value = _decode(route, incoming.body, headers)
     if (handshake := scheme.handshake(value)) is not None:
         return handshake
     invalid: Rejected | None = None
     payload = value
     if route.validator is not None:
         try:
-            payload = route.validator.validate(incoming.body, value)
+            payload = route.validator.validate(plain, value)
         except Rejected as rejected:
             if not route.quarantines:
                 raise
@@ -239,39 +239,29 @@ def event_values(event: Event) -> dict[str, Any]:
     }
 
 
-def plain_body(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
-    """Return the body without its content-encoding; raise Rejected as `decompress` does."""
-    encoding = headers.get("content-encoding", "")
-    return decompress(body, encoding, limit) if encoding else body
-
-
-def _decode(route: Route, incoming: Incoming) -> Any:
-    if route.reads_json:
-        check_media_type(incoming.headers.get("content-type", ""))
-        return decode_json(plain_body(incoming.body, incoming.headers, route.body_limit))
-    if route.tries_json:
-        try:
-            return decode_json(plain_body(incoming.body, incoming.headers, route.body_limit))
-        except Rejected:
-            return None
-    return None
+def _decode(route: Route, body: bytes, headers: Mapping[str, str]) -> tuple[bytes, Any]:
+    """Return the body without its content-encoding, and its JSON value if the route has use for one."""
+    if not route.reads_json and not route.tries_json:
+        return body, None
+    try:
+        if route.reads_json:
+            check_media_type(headers.get("content-type", ""))
+        plain = decompress(body, headers.get("content-encoding", ""), route.body_limit)
+        return plain, decode_json(plain)
+    except Rejected:
+        if route.reads_json:
+            raise
+        return body, None
 
 
 def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
     """Decode and validate once more what was accepted: the model may have changed since."""
-    value = None
-    if route.reads_json or route.tries_json:
-        try:
-            plain = plain_body(event.body, event.headers, route.body_limit)
-            value = decode_json(plain)
-            payload = route.validator.validate(plain, value) if route.validator else value
-        except Rejected as rejected:
-            if route.reads_json:
-                places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
-                raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
-            payload = None
-    else:
-        payload = event.body
+    try:
+        plain, value = _decode(route, event.body, event.headers)
+        payload = route.validator.validate(plain, value) if route.validator else value
+    except Rejected as rejected:
+        places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
+        raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
     event = Event(
         event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
         event.received_at, event.headers, event.query, event.body, payload,

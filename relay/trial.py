@@ -51,7 +51,7 @@ class Sample:
     """A request to try, with what is expected of it.
 
     `expect` is a refusal's reason, `quarantined`, or for each target what it gets: `unchanged`, or a request
-    with `body` and `headers`. A target that is not named must get nothing.
+    with `body` and `headers`; a list of these for a target that gets several. One that is not named gets nothing.
     """
 
     name: str
@@ -182,14 +182,18 @@ def judge(sample: Sample, route: Route, targets: Mapping[str, Any]) -> list[str]
         where = "; ".join(f"{path}: {text}" for path, text in trial.refusal.where)
         return [f"refused: {trial.refusal.reason.value}: {trial.refusal.detail} {where}".strip()]
     faults = [step.detail for step in trial.steps if not step.ok]
-    got = {sent.target: sent for sent in trial.sent if sent.request is not None}
-    faults += [f"{name}: got a request, none is expected" for name in got.keys() - sample.expect.keys()]
-    for name, wanted in sample.expect.items():
-        sent = got.get(name)
-        if sent is None or sent.request is None:
-            faults.append(f"{name}: got no request")
-        else:
-            faults += [f"{name}: {fault}" for fault in _differences(wanted, sent.request, sample.body)]
+    got: dict[str, list[Outgoing]] = {}
+    for sent in trial.sent:
+        if sent.request is not None:
+            got.setdefault(sent.target, []).append(sent.request)
+    for name in sorted(got.keys() | sample.expect.keys()):
+        wanted, requests = sample.expect.get(name, []), got.get(name, [])
+        each = wanted if isinstance(wanted, list) else [wanted]
+        if len(requests) != len(each):
+            faults.append(f"{name}: got {len(requests)} requests, expected {len(each)}")
+            continue
+        for want, request in zip(each, requests, strict=True):
+            faults += [f"{name}: {fault}" for fault in _differences(want, request, sample.body)]
     return faults
 
 

@@ -90,17 +90,17 @@ def try_(
     found = options.loaded(config, SecretsMode.PRETEND)
     chosen = pick(found.routes, route)
     headers = {"content-type": "application/json"} | parse_headers(header)
-    sender, signed = next(iter(chosen.schemes)), True
+    sender, signed, query = next(iter(chosen.schemes)), True, dict[str, str]()
     try:
         if file.parent.name == "samples":
             sample = trial.read_sample(file)
             body, headers = sample.body, {**sample.headers, **parse_headers(header)}
-            signed = sample.signed
+            sender, signed, query = sample.sender, sample.signed, dict(sample.query)
         else:
             body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except (OSError, trial.SampleInvalid) as error:
         show.fail(str(error), 2)
-    result = trial.attempt(chosen, found.targets, body, headers, sender=sender, signed=signed)
+    result = trial.attempt(chosen, found.targets, body, headers, query=query, sender=sender, signed=signed)
     ok = all(step.ok for step in result.steps)
     if as_json:
         show.as_json(_trial_json(result, ok=ok))

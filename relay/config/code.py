@@ -1,14 +1,18 @@
 """A route folder's own Python: `FILE.py:NAME`, loaded as a package of its own so that reloads start afresh."""
 
+import importlib
 import importlib.util
 import itertools
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
+_PACKAGE = "relay_route_"
 _numbers = itertools.count()
 
 
@@ -25,7 +29,7 @@ class CodeFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._package = f"relay_route_{next(_numbers)}_{folder.name.replace('-', '_').replace('.', '_')}"
+        self._package = f"{_PACKAGE}{next(_numbers)}_{folder.name.replace('-', '_').replace('.', '_')}"
         self._failed: dict[str, CodeInvalid] = {}
 
     def get(self, reference: str) -> Any:
@@ -67,6 +71,36 @@ class CodeFolder:
             sys.modules.pop(name, None)
             self._failed[file] = CodeInvalid(_told(error, self._folder), f"mend {file}")
             raise self._failed[file] from error
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of route folders, and compiles them from their source each time.
+
+    Cached bytecode counts as fresh while size and whole-second time are the same: after a quick edit, the
+    old code would run. And a route folder is no place to leave caches in.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a module of a route folder, None for any other."""
+        package, _, name = fullname.rpartition(".")
+        if not package.startswith(_PACKAGE) or not path:
+            return None
+        file = Path(path[0]) / f"{name}.py"
+        if not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(fullname, file, loader=_Loader(fullname, str(file)))
+
+
+class _Loader(SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+sys.meta_path.insert(0, _Finder())
 
 
 def _told(error: Exception, folder: Path) -> str:

@@ -38,6 +38,10 @@ class ModelValidator:
             raise Rejected(
                 Refusal.INVALID, "the body is not what this route takes", where=tuple(where)
             ) from None
+        except Exception as error:  # a model's own validators may raise anything
+            raise Rejected(
+                Refusal.INVALID, "the body can't be checked", where=(("", type(error).__name__),)
+            ) from error
 
 
 class SchemaValidator:
