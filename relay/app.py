@@ -13,13 +13,13 @@ from relay import admin
 from relay.config import HttpTarget, Loaded
 from relay.config.load import FileSettings, HttpSettings, TargetSettings
 from relay.config.models import Retry
-from relay.errors import Reason
+from relay.errors import Reason, StoreUnavailable
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
 from relay.retry import RetryPolicy, by_schedule, exponential
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender
 from relay.server import Server, ServerLimits
-from relay.store import Commit
+from relay.store import Commit, Pruned, Retention
 from relay.stores.sqlite import SqliteStore
 
 # Standard Webhooks' example schedule; a target's `retry` replaces it.
@@ -34,7 +34,7 @@ class Relay:
 
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
-        self._feeders: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._unready = "starting"
         self.metrics = Metrics()
         self.store = SqliteStore(loaded.store, observe=self._observe, linger=LINGER)
@@ -57,7 +57,8 @@ class Relay:
             self.metrics.add_route(route)
             if any(scheme.name == "none" for scheme in route.schemes.values()):
                 _log.warning("route_unverified", route=route.name, detail="anyone who reaches it is believed")
-        self._feeders = [asyncio.create_task(lane.run()) for lane in self.lanes.values()]
+        self._tasks = [asyncio.create_task(lane.run()) for lane in self.lanes.values()]
+        self._tasks.append(asyncio.create_task(self._prune()))
         self.server = Server(
             loaded.routes,
             self.lanes,
@@ -106,12 +107,30 @@ class Relay:
         for site in list(self._public.sites):
             await site.stop()
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
-        for feeder in self._feeders:
-            feeder.cancel()
-        await asyncio.gather(*self._feeders, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._public.cleanup()
         await self._admin.cleanup()
         await self.store.close()
+
+    async def _prune(self) -> None:
+        """Walk over what is old, a little at a time: on where something goes, slowly where all stays."""
+        config = self._loaded.config.retention
+        own = {
+            route.name: route.retention
+            for route in self._loaded.routes.values()
+            if route.retention is not None
+        }
+        retention = Retention(config.events, config.dead, own)
+        beyond = 0
+        while True:
+            try:
+                pruned = await self.store.prune(retention, time.time(), beyond, PRUNE)
+            except StoreUnavailable:
+                pruned = Pruned(0, 0)
+            beyond = pruned.beyond
+            await asyncio.sleep(PRUNE_PAUSE if not beyond else 0.01 if pruned.events else 1.0)
 
     def _observe(self, commit: Commit) -> None:
         self.metrics.commit_duration.observe(commit.duration)
@@ -146,6 +165,8 @@ class Relay:
 
 
 LINGER = 0.002  # seconds that a busy writer waits for more to commit together
+PRUNE = 200  # events that are looked at together
+PRUNE_PAUSE = 60.0  # seconds between two walks
 FILE_CONCURRENCY = 256  # lines that may share one sync
 
 

@@ -79,7 +79,7 @@ class Route:
 
     `schemes` has a scheme a sender; a route without named senders has one under ''. `reads_json` says that
     a body that is not JSON is malformed; `tries_json` that it is decoded if it can be. `dedupe` is in
-    seconds, `body_limit` in bytes.
+    seconds, `body_limit` in bytes; `retention` in seconds, None for the relay's own.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Route:
     tries_json: bool = False
     body_limit: int = 1 << 20
     status: int = 202
+    retention: float | None = None
     by_name: Mapping[str, Forward] = field(default_factory=dict)
 
 

@@ -1,7 +1,8 @@
 """The contract of a store: one sentence a verb. One suite of tests loops over all engines."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,6 +96,35 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long events and dead letters are kept, in seconds; infinity is for good.
+
+    `routes` has the routes with a time of their own.
+    """
+
+    events: float
+    dead: float
+    routes: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, route: str) -> float:
+        """Return how long a route's events are kept."""
+        return self.routes.get(route, self.events)
+
+    @property
+    def shortest(self) -> float:
+        """The shortest time of all; infinity if everything is kept for good."""
+        return min(self.events, *self.routes.values(), math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many events went, and after which to look on (0: all that are old enough were looked at)."""
+
+    events: int
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What stands in the store."""
 
@@ -149,6 +179,9 @@ class Store(Protocol):
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End all pending deliveries whose target is not one of `kept`; return how many, by target."""
+
+    async def prune(self, retention: Retention, now: float, beyond: int, limit: int) -> Pruned:
+        """Delete old events after `beyond` that nothing needs any more; look at `limit` at most."""
 
     async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
         """Return the event of a public id, or the events of a sender's id; empty if there is none."""

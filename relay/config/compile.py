@@ -59,6 +59,7 @@ class Compiler:
             or any(forward.transform for forward in forwards),
             body_limit=file.limits.body,
             status=file.respond.status,
+            retention=file.retention,
             by_name={forward.name: forward for forward in forwards},
         )
 

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from relay.config.units import Duration, Size, fault
+from relay.config.units import Duration, Kept, Size, fault
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
@@ -187,6 +187,13 @@ class Limits(Model):
     shutdown: Duration = 20.0
 
 
+class Retention(Model):
+    """How long events and dead letters are kept."""
+
+    events: Kept = 7 * 86400.0
+    dead: Kept = 30 * 86400.0
+
+
 class RelayFile(Model):
     """`relay.yaml`."""
 
@@ -195,6 +202,7 @@ class RelayFile(Model):
     state: Path = Path("../var")
     store: str = "sqlite:../var/relay.db"
     routes: Path = Path("../routes")
+    retention: Retention = Retention()
     limits: Limits = Limits()
     targets: dict[str, AnyTarget] | Path = {}
 
@@ -401,6 +409,7 @@ class RouteFile(Model):
     event: EventFile = EventFile()
     payload: Payload | None = None
     limits: RouteLimits = RouteLimits()
+    retention: Kept | None = None
     respond: Respond = Respond()
     forward: Annotated[list[ForwardFile], Field(min_length=1)]
 

@@ -1,5 +1,6 @@
 """Durations (`250ms 5s 10m 12h 7d`) and sizes (`64KiB 1MiB`), to seconds and bytes."""
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -34,11 +35,23 @@ def fault(message: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("relay", "{message}", {"message": message, "remedy": remedy})
 
 
+def parse_retention(value: Any) -> float:
+    """Return seconds, or infinity for `forever`."""
+    return math.inf if value == "forever" else parse_duration(value)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     WithJsonSchema(
         {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["250ms", "30s", "7d"]}
+    ),
+]
+Kept = Annotated[
+    float,
+    BeforeValidator(parse_retention),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^({_DURATION.pattern}|forever)$", "examples": ["7d", "forever"]}
     ),
 ]
 Size = Annotated[

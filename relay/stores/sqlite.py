@@ -26,10 +26,12 @@ from relay.store import (
     Counts,
     DeliveryRecord,
     EventRecord,
+    Pruned,
     Query,
+    Retention,
     Settle,
 )
-from relay.stores import rows
+from relay.stores import prune, rows
 from relay.stores.schema import VERSIONS
 from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
@@ -139,6 +141,14 @@ class SqliteStore:
 
         return await self._write(work)
 
+    async def prune(self, retention: Retention, now: float, beyond: int, limit: int) -> Pruned:
+        """Delete a few old events; what may go is found by the reader, so that commits wait for the rest alone."""
+        old, beyond = await self._read(lambda c: prune.candidates(c, retention, now, beyond, limit))
+        old = [seq for seq in old if seq not in self._open_rows]
+        if not old:
+            return Pruned(0, beyond)
+        return Pruned(await self._write(lambda c: prune.delete(c, old)), beyond)
+
     async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
         """Look an event up by the relay's id, or by the sender's."""
         parsed = parse_id(id_or_dedupe_id)
@@ -229,6 +239,7 @@ class SqliteStore:
             raise
 
     def _prepare(self, connection: Any) -> None:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded by a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync there does not reach the disk

@@ -1,0 +1,85 @@
+"""When to leave a failing target alone, and how to come back to it: closed, open, half-open, then a ramp.
+
+    closed    -- `failures` attempts in a row fail --> open for `cool_off`
+    open      -- the time is over -----------------> half-open: one probe
+    half-open -- the probe fails ------------------> open, twice as long, at most `max_cool_off`
+    half-open -- the probe succeeds ---------------> closed, on a ramp: 2, 4, 8, … attempts in flight
+
+An open breaker costs no attempt: deliveries wait. What fails but shows that the target is alive (4xx) does not
+count against it.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from relay.errors import Reason
+
+_DOWN = frozenset({Reason.UNAVAILABLE, Reason.TIMEOUT, Reason.CONNECTION, Reason.TLS, Reason.DNS})
+_NO_LIMIT = 1 << 30
+
+
+class BreakerState(IntEnum):
+    """The value of `relay_breaker_state`."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When to open, and for how long, in seconds."""
+
+    failures: int = 5
+    cool_off: float = 30.0
+    max_cool_off: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """A target's breaker. `until` is when an open one lets a probe go; `most` is how many may be in flight."""
+
+    state: BreakerState = BreakerState.CLOSED
+    failures: int = 0
+    cool_off: float = 0.0
+    until: float = 0.0
+    most: int = _NO_LIMIT
+
+
+def admit(breaker: Breaker, now: float) -> Breaker:
+    """Return the breaker as it stands at `now`: an open one whose time is over is half-open."""
+    if breaker.state is BreakerState.OPEN and now >= breaker.until:
+        return replace(breaker, state=BreakerState.HALF_OPEN, most=1)
+    return breaker
+
+
+def after(breaker: Breaker, reason: Reason | None, policy: BreakerPolicy, now: float) -> Breaker:
+    """Return the breaker after an attempt that ended with `reason` (None: delivered)."""
+    if reason not in _DOWN:
+        return _after_life(breaker)
+    match breaker.state:
+        case BreakerState.OPEN:
+            return breaker  # it was in flight when the breaker opened
+        case BreakerState.HALF_OPEN:
+            return _open(breaker, min(breaker.cool_off * 2, policy.max_cool_off), now)
+        case BreakerState.CLOSED:
+            failures = breaker.failures + 1
+            if failures >= policy.failures:
+                return _open(breaker, min(policy.cool_off, policy.max_cool_off), now)
+            return replace(breaker, failures=failures)
+
+
+def _after_life(breaker: Breaker) -> Breaker:
+    if breaker.state is BreakerState.CLOSED and breaker.most >= _NO_LIMIT:
+        return breaker if not breaker.failures else CLOSED
+    most = breaker.most * 2 if breaker.state is not BreakerState.OPEN else 2
+    return replace(CLOSED, most=min(most, _NO_LIMIT))
+
+
+def _open(breaker: Breaker, cool_off: float, now: float) -> Breaker:
+    return replace(
+        breaker, state=BreakerState.OPEN, failures=0, cool_off=cool_off, until=now + cool_off, most=0
+    )
+
+
+CLOSED = Breaker()

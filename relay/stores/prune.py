@@ -1,0 +1,72 @@
+"""What may go: events past their retention that nothing needs any more, a few at a time.
+
+An event stays while a delivery of it is pending, while a dead letter of it is younger than `dead`, and while
+its id still counts as seen.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from relay.event import SEQ_SHIFT
+from relay.store import Retention
+
+_FREED = 256  # pages given back to the file system at a time
+
+
+def candidates(
+    connection: Any, retention: Retention, now: float, beyond: int, limit: int
+) -> tuple[list[int], int]:
+    """Return events after `beyond` that may go, and where to look on (0: the end was reached).
+
+    Looks at `limit` events at most, the oldest first.
+    """
+    newest = int(max(now - retention.shortest, 0.0) * 1000) << SEQ_SHIFT
+    found = connection.execute(
+        "SELECT seq, received, route, sender, dedupe_id FROM event "
+        "WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?",
+        (beyond, newest, limit),
+    ).fetchall()
+    old = [
+        seq
+        for seq, received, route, sender, dedupe_id in found
+        if received < now - retention.of(route)
+        and not (dedupe_id and _remembered(connection, f"{route}/{sender}", dedupe_id, seq, now))
+    ]
+    needed = _needed(connection, old, retention.dead, now)
+    return [seq for seq in old if seq not in needed], found[-1][0] if len(found) == limit else 0
+
+
+def delete(connection: Any, seqs: Sequence[int]) -> int:
+    """Delete events with all that hangs on them, but for those that became pending again; return how many."""
+    pending = f"SELECT event FROM delivery WHERE event IN ({','.join('?' * len(seqs))}) AND state IN (0, 1)"
+    again = {seq for (seq,) in connection.execute(pending, seqs)}
+    seqs = [seq for seq in seqs if seq not in again]
+    marks = ",".join("?" * len(seqs))
+    # An event outlives its id's time (see `candidates`): the id goes with it.
+    connection.execute(
+        f"DELETE FROM dedupe WHERE (id, scope) IN "
+        f"(SELECT dedupe_id, route || '/' || sender FROM event WHERE seq IN ({marks})) AND event IN ({marks})",
+        [*seqs, *seqs],
+    )
+    deleted: int = connection.execute(f"DELETE FROM event WHERE seq IN ({marks})", seqs).rowcount
+    for table in ("delivery", "attempt"):
+        connection.execute(f"DELETE FROM {table} WHERE event IN ({marks})", seqs)
+    connection.execute(f"PRAGMA incremental_vacuum({_FREED})").fetchall()
+    return deleted
+
+
+def _remembered(connection: Any, scope: str, dedupe_id: str, seq: int, now: float) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM dedupe WHERE id = ? AND scope = ? AND event = ? AND until > ?",
+        (dedupe_id, scope, seq, now),
+    ).fetchone()
+    return found is not None
+
+
+def _needed(connection: Any, seqs: Sequence[int], dead: float, now: float) -> Collection[int]:
+    found = connection.execute(
+        f"SELECT DISTINCT event FROM delivery WHERE event IN ({','.join('?' * len(seqs))}) "
+        "AND (state IN (0, 1) OR (state = 3 AND settled > ?))",
+        [*seqs, now - dead],
+    )
+    return {seq for (seq,) in found}

@@ -1,0 +1,75 @@
+"""A breaker opens on a target that is down, probes it with one attempt, and comes back on a ramp."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState, admit, after
+from relay.errors import Reason
+
+POLICY = BreakerPolicy(failures=3, cool_off=30.0, max_cool_off=100.0)
+DOWN = (Reason.UNAVAILABLE, Reason.TIMEOUT, Reason.CONNECTION, Reason.TLS, Reason.DNS)
+
+
+def failing(breaker: Breaker, times: int, now: float = 0.0) -> Breaker:
+    for _ in range(times):
+        breaker = after(breaker, Reason.TIMEOUT, POLICY, now)
+    return breaker
+
+
+@pytest.mark.parametrize("reason", DOWN)
+def test_opens_after_failures_in_a_row(reason: Reason) -> None:
+    breaker = failing(CLOSED, 2)
+    assert breaker.state is BreakerState.CLOSED
+    breaker = after(breaker, reason, POLICY, 10.0)
+    assert (breaker.state, breaker.until, breaker.most) == (BreakerState.OPEN, 40.0, 0)
+
+
+@pytest.mark.parametrize("reason", [None, *(set(Reason) - set(DOWN))])
+def test_what_shows_life_does_not_count(reason: Reason | None) -> None:
+    breaker = failing(CLOSED, 2)
+    assert after(breaker, reason, POLICY, 0.0) == CLOSED
+
+
+def test_lets_one_probe_go_when_the_time_is_over() -> None:
+    breaker = failing(CLOSED, 3)
+    assert admit(breaker, 29.9) == breaker
+    assert (admit(breaker, 30.0).state, admit(breaker, 30.0).most) == (BreakerState.HALF_OPEN, 1)
+
+
+def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_most() -> None:
+    breaker, now, waits = failing(CLOSED, 3), 0.0, []
+    for _ in range(4):
+        waits.append(breaker.until - now)
+        now = breaker.until
+        breaker = after(admit(breaker, now), Reason.CONNECTION, POLICY, now)
+    assert waits == [30.0, 60.0, 100.0, 100.0]
+
+
+def test_a_good_probe_closes_it_on_a_ramp() -> None:
+    breaker = after(admit(failing(CLOSED, 3), 30.0), None, POLICY, 30.0)
+    assert breaker.state is BreakerState.CLOSED
+    most = [breaker.most]
+    for _ in range(3):
+        breaker = after(breaker, None, POLICY, 31.0)
+        most.append(breaker.most)
+    assert most == [2, 4, 8, 16]
+
+
+def test_failures_in_flight_when_it_opened_do_not_prolong_it() -> None:
+    breaker = failing(CLOSED, 3)
+    assert failing(breaker, 10, now=20.0) == breaker
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, *Reason]), st.floats(0, 50)), max_size=200))
+def test_never_waits_longer_than_the_most_and_always_comes_back(
+    steps: list[tuple[Reason | None, float]],
+) -> None:
+    breaker, now = CLOSED, 0.0
+    for reason, gap in steps:
+        now += gap
+        breaker = admit(breaker, now)
+        if breaker.most > 0:
+            breaker = after(breaker, reason, POLICY, now)
+        assert breaker.until <= now + POLICY.max_cool_off
+        assert admit(breaker, max(now, breaker.until)).most > 0
