@@ -22,8 +22,8 @@ from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
 from relay.stores.sqlite import SqliteStore
 
-# Standard Webhooks' example schedule; a target's `retry` replaces it.
-DEFAULT_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+# Quick at first, then over two days; a target's `retry` replaces it.
+DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
 _FIELD = 16380  # bytes of a header line
 _log = structlog.get_logger("relay.app")

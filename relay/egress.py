@@ -18,7 +18,7 @@ ALWAYS_REFUSED: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
         "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
-        "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
+        "100.100.100.200/32", "192.0.0.192/32", "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
     )
 )  # fmt: skip
 
@@ -28,19 +28,22 @@ class EgressBlocked(OSError):
 
 
 def unwrapped(address: Address) -> Address:
-    """Return the IPv4 address inside a mapped, NAT64 or 6to4 address, else the address itself."""
+    """Return the IPv4 address inside a mapped, compatible, NAT64, 6to4 or Teredo one, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address in _NAT64:
+    if address.teredo is not None:
+        return address.teredo[1]
+    if any(address in network for network in _EMBEDDING) and int(address) > 1:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# IPv4-mapped and -compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, RFC 8215): the last 32 bits are IPv4's.
+_EMBEDDING = tuple(
+    ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
 
 
 def refusal(host: str, refused: Sequence[Network] = ALWAYS_REFUSED) -> str:

@@ -1,5 +1,6 @@
 """The facts the relay passes around: an event, what it owes, and what a transform may answer. No behaviour."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 TAG_BITS = 40
 _PREFIX = "evt_"
-_DIGITS = (64 + TAG_BITS) // 4
+_ID = re.compile(r"evt_[0-7][0-9a-f]{25}")
 SEQ_SHIFT = 20  # a sequence number is milliseconds since the epoch, shifted, plus a counter
 
 
@@ -101,11 +102,7 @@ def format_id(seq: int, tag: int) -> str:
 
 def parse_id(text: str) -> tuple[int, int] | None:
     """Return (seq, tag) of a public id, or None if `text` is not one."""
-    digits = text.removeprefix(_PREFIX)
-    if len(digits) != _DIGITS or len(text) == len(digits) or not digits.isalnum():
+    if _ID.fullmatch(text) is None:
         return None
-    try:
-        value = int(digits, 16)
-    except ValueError:
-        return None
+    value = int(text.removeprefix(_PREFIX), 16)
     return value >> TAG_BITS, value & ((1 << TAG_BITS) - 1)

@@ -20,12 +20,23 @@ _EVENT = {
     f"event.{name}": cel.Type.STRING for name in ("id", "type", "key", "dedupe_id", "route", "sender")
 } | {"event.received": cel.Type.TIMESTAMP}
 _EXTENSIONS = [ext_strings.ExtStrings()]
-_REQUEST_ENV = cel.NewEnv(variables=_REQUEST, extensions=_EXTENSIONS)
-_EVENT_ENV = cel.NewEnv(variables=_REQUEST | _EVENT, extensions=_EXTENSIONS)
-_ITEM_ENV = cel.NewEnv(variables=_REQUEST | _EVENT | {"item": cel.Type.DYN}, extensions=_EXTENSIONS)
-_ENVS = {"request": _REQUEST_ENV, "event": _EVENT_ENV, "item": _ITEM_ENV}
+_VARIABLES = {
+    "request": _REQUEST,
+    "event": _REQUEST | _EVENT,
+    "item": _REQUEST | _EVENT | {"item": cel.Type.DYN},
+}
+_ENVS = {scope: cel.NewEnv(variables=found, extensions=_EXTENSIONS) for scope, found in _VARIABLES.items()}
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _INT64 = 2**63
+# The library reads texts up to their first NUL. Where there are any, this noncharacter stands for them meanwhile.
+_NUL = str.maketrans({"\0": "\ufdd0"})
+_BACK = str.maketrans({"\ufdd0": "\0"})
+
+
+def variables(scope: str) -> list[str]:
+    """Return what an expression may name in the scope `request`, `event` or `item`."""
+    return sorted(_VARIABLES[scope])
 
 
 class ExpressionInvalid(ValueError):
@@ -40,20 +51,24 @@ class ExpressionInvalid(ValueError):
 class Scope:
     """What expressions see of one event; conversions to CEL are made once for all of them."""
 
-    __slots__ = ("_activation", "_values")
+    __slots__ = ("_activation", "_nul", "_values")
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], *, nul: bool = True) -> None:
+        """Take what expressions see; `nul` says that texts in it may hold the character NUL, which costs time."""
         self._values = values
+        self._nul = nul
         self._activation: Any = None
 
     def widened(self, values: Mapping[str, Any]) -> "Scope":
         """Return a scope that sees `values` as well."""
-        return Scope({**self._values, **values})
+        return Scope({**self._values, **values}, nul=self._nul)
 
     def evaluate(self, expression: Any) -> Any:
         """Return the plain value; raise ExpressionFailed if it has none."""
         if self._activation is None:
-            self._activation = _EVENT_ENV.Activation(self._values)
+            self._activation = _ENVS["item"].Activation(
+                _translated(self._values, _NUL) if self._nul else self._values
+            )
         result = expression.eval(self._activation)
         if result.type() == cel.Type.ERROR:
             if any(_beyond_int64(self._values.get("body"))):
@@ -64,7 +79,8 @@ class Scope:
                     self._activation = None
                     return self.evaluate(expression)
             raise ExpressionFailed(_reason(str(result.plain_value())))
-        return result.plain_value()
+        value = result.plain_value()
+        return _translated(value, _BACK) if self._nul else value
 
 
 class Expression:
@@ -78,7 +94,7 @@ class Expression:
         Raises ExpressionInvalid with the place of the first fault.
         """
         self.source = source
-        self.uses_body = re.search(r"\bbody\b", source) is not None
+        self.uses_body = re.search(r"\bbody\b", _LITERAL.sub("", source)) is not None
         try:
             self._compiled = _ENVS[scope].compile(source)
         except RuntimeError as error:
@@ -115,7 +131,8 @@ def _invalid(message: str) -> ExpressionInvalid:
     found = _PLACE.search(message)
     if found is None:
         return ExpressionInvalid(message.splitlines()[0], 1, 1)
-    return ExpressionInvalid(found[3].removesuffix(" (in container '')"), int(found[1]), int(found[2]))
+    said = found[3].removesuffix(" (in container '')").partition(" expecting {")[0]
+    return ExpressionInvalid(said, int(found[1]), int(found[2]))
 
 
 def _reason(text: str) -> str:
@@ -133,6 +150,16 @@ def _beyond_int64(value: Any) -> Iterator[bool]:
         yield True
 
 
+def _translated(value: Any, table: Mapping[int, str]) -> Any:
+    if isinstance(value, str):
+        return value.translate(table)
+    if isinstance(value, Mapping):
+        return {_translated(key, table): _translated(item, table) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_translated(item, table) for item in value]
+    return value
+
+
 def _narrowed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _narrowed(item) for key, item in value.items()}
@@ -142,5 +169,5 @@ def _narrowed(value: Any) -> Any:
         try:
             return float(value)
         except OverflowError:
-            return math.copysign(math.inf, value)
+            return math.inf if value > 0 else -math.inf
     return value

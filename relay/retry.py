@@ -31,8 +31,8 @@ class RetryPolicy:
 
 def by_schedule(waits: tuple[float, ...], jitter: float, max_age: float) -> RetryPolicy:
     """Return the policy that waits `waits` seconds in turn: one attempt more than there are waits."""
-    chain = tenacity.wait_chain(*(tenacity.wait_fixed(wait) for wait in waits))
-    stop = tenacity.stop_after_attempt(len(waits) + 1) | tenacity.stop_after_delay(max_age)
+    chain = tenacity.wait_chain(*map(tenacity.wait_fixed, waits)) if waits else tenacity.wait_none()
+    stop = tenacity.stop_after_attempt(len(waits) + 1) | tenacity.stop_before_delay(max_age)
     return RetryPolicy(chain, stop, jitter, max_age)
 
 
@@ -41,22 +41,24 @@ def exponential(
 ) -> RetryPolicy:
     """Return the policy that waits `initial`, `initial * factor`, … seconds, at most `longest`."""
     wait = tenacity.wait_exponential(multiplier=initial, exp_base=factor, max=longest)
-    stop = tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(max_age)
+    stop = tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(max_age)
     return RetryPolicy(wait, stop, jitter, max_age)
 
 
-def next_wait(policy: RetryPolicy, attempts: int, age: float, chance: float) -> float | None:
-    """Return the seconds until the next attempt, or None if the budget is used up.
+def next_wait(
+    policy: RetryPolicy, attempts: int, age: float, chance: float, at_least: float = 0.0
+) -> float | None:
+    """Return the seconds until the next attempt, or None if the budget is used up, or would be by then.
 
     `attempts` were made so far, the last one failed; `age` is in seconds since the budget began; `chance`,
-    in [0, 1), decides the jitter.
+    in [0, 1), decides the jitter; `at_least` is what the target asked for, in seconds.
     """
     state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
     state.attempt_number = attempts
     state.outcome_timestamp = state.start_time + age
-    if policy.stop(state):
-        return None
-    return policy.wait(state) * (1 + policy.jitter * (2 * chance - 1))
+    wait = max(policy.wait(state) * (1 + policy.jitter * (2 * chance - 1)), at_least)
+    state.upcoming_sleep = wait
+    return None if policy.stop(state) else wait
 
 
 def retry_after(value: str, now: float) -> float | None:

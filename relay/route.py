@@ -5,9 +5,11 @@ Filter at accept, transform at delivery: the store keeps the raw body once, howe
 
 import json
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from relay.decode import check_media_type, decode_json, decompress
@@ -17,12 +19,13 @@ from relay.expression import Expression, Scope
 from relay.verify import Handshake, Incoming, Scheme
 
 # Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
-_DROPPED = frozenset(
+FRAMING = frozenset(
     {
         "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host",
-        "expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie", "authorization",
+        "expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie",
     }
 )  # fmt: skip
+_DROPPED = FRAMING | {"authorization"}
 _OWN = frozenset(
     {
         "webhook-id",
@@ -35,7 +38,8 @@ _OWN = frozenset(
 )
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_MOST_WHERE = 20  # places that a 422 lists
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
 
 
 class ForwardOutcome(StrEnum):
@@ -158,7 +162,7 @@ def check(
             if not route.quarantines:
                 raise
             invalid = rejected
-    scope = Scope({"body": value, "headers": headers, "query": query})
+    scope = Scope({"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query))
     return Verified(
         sender=sender,
         headers=_kept(headers, scheme.secret_headers),
@@ -182,7 +186,7 @@ def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any])
     for forward in route.forwards:
         label = forward.to if isinstance(forward.to, str) else ""
         try:
-            if forward.when is not None and forward.when.value(scope) is not True:
+            if forward.when is not None and not _yes(forward.when, scope):
                 said.append((forward.name, label, ForwardOutcome.SKIPPED, ""))
                 continue
             to = forward.to
@@ -190,6 +194,8 @@ def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any])
         except ExpressionFailed as error:
             said.append((forward.name, label, ForwardOutcome.ERROR, str(error)))
             continue
+        if not chosen:
+            said.append((forward.name, label, ForwardOutcome.SKIPPED, ""))
         for target in chosen:
             owed.append(Owed(forward.name, target))
             said.append((forward.name, target, ForwardOutcome.OWED, ""))
@@ -255,6 +261,11 @@ def _decode(route: Route, body: bytes, headers: Mapping[str, str]) -> tuple[byte
         return body, None
 
 
+def _may_hold_nul(plain: bytes, query: Mapping[str, str]) -> bool:
+    """Tell whether a text may hold NUL: JSON can only spell it as an escape."""
+    return b"\\u0000" in plain or any("\0" in text for pair in query.items() for text in pair)
+
+
 def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
     """Decode and validate once more what was accepted: the model may have changed since."""
     try:
@@ -267,16 +278,21 @@ def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
         event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
         event.received_at, event.headers, event.query, event.body, payload,
     )  # fmt: skip
-    scope = Scope({"body": value, "headers": event.headers, "query": event.query} | event_values(event))
+    seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
+    scope = Scope(seen, nul=_may_hold_nul(plain, event.query))
     return event, scope
 
 
 def _call(transform: Callable[[Event], Any], event: Event) -> Request | None:
     try:
         made = transform(event)
-    except Exception as error:  # a route's own code may raise anything; only its delivery pays for it
+    except (Exception, SystemExit) as error:  # a route's own code may raise anything; its delivery pays
         raise TransformFailed(_told(error)) from error
-    if made is None or isinstance(made, Request):
+    if made is None:
+        return made
+    if isinstance(made, Request):
+        if made.method not in _METHODS:
+            raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
         return made
     if isinstance(made, bytes | str | dict | list):
         return Request(made)
@@ -287,11 +303,9 @@ def _call(transform: Callable[[Event], Any], event: Event) -> Request | None:
 
 def _told(error: BaseException) -> str:
     """Say what was raised and on which line of the route's own code."""
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
-        trace = trace.tb_next
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours
+    own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
     return f"{type(error).__name__}: {error}{place}"
 
 
@@ -305,21 +319,32 @@ def _evaluated(expression: Expression, scope: Scope) -> Any:
 def _encode(body: Any) -> tuple[bytes, str]:
     if isinstance(body, bytes | bytearray):
         return bytes(body), "application/octet-stream"
-    if isinstance(body, str):
-        return body.encode(), "text/plain; charset=utf-8"
     try:
+        if isinstance(body, str):
+            return body.encode(), "text/plain; charset=utf-8"
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode(), "application/json"
+    except UnicodeEncodeError as error:
+        raise TransformFailed(f"the new body is not text: {error}") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise TransformFailed(f"the new body is not JSON: {error}") from error
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or name in _DROPPED - {"authorization"}:
+        if not value.isascii() and _SURROGATE.search(value):
+            raise TransformFailed(f"the value of header {name} is not text")
+        if not _TOKEN.fullmatch(name) or name in FRAMING:
             raise TransformFailed(f"the header name {name!r} can't be sent")
         if _BAD_VALUE.search(value):
             raise TransformFailed(f"the value of header {name} has control characters")
+
+
+def _yes(when: Expression, scope: Scope) -> bool:
+    value = when.value(scope)
+    if not isinstance(value, bool):
+        raise ExpressionFailed(f"when: true or false is needed, this is a {type(value).__name__}")
+    return value
 
 
 def _recipients(each: Each, scope: Scope, targets: Mapping[str, Any]) -> list[str]:
@@ -345,7 +370,8 @@ def _text(expression: Expression | None, scope: Scope) -> str:
         return ""
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MOST_TEXT = 512
 
 
@@ -359,8 +385,3 @@ def _kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
 
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _OWN}
-
-
-def first_places(where: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return as many places as an answer lists."""
-    return where[:_MOST_WHERE]

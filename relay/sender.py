@@ -29,7 +29,9 @@ from relay.sign import signatures
 _BODY_CAP = 64 * 1024  # bytes of a response that are read, so that its connection can be used again
 _TOLD = 300  # characters of a failed response that are kept
 _LARGE = 1 << 20  # aiohttp wants larger bodies as files
-_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")  # W3C Trace Context §3.2
+_TRACE = re.compile(
+    r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})"
+)  # W3C Trace Context §3.2
 _IDLE = 15.0  # seconds that an unused connection is kept
 
 

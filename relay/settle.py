@@ -100,17 +100,21 @@ def settle(
     reason = attempt.reason or classify(attempt.status)
     if reason is None:
         return Settlement(Verdict.DELIVERED, DeliveryState.DELIVERED, attempts)
-    if reason in _FINAL or attempt.status in give_up_on:
-        return Settlement(
-            Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, pause=reason is Reason.GONE
-        )
     asked = attempt.retry_after if attempt.status in _WAIT else None
     hold_until = now + asked if asked is not None else 0.0
-    wait = next_wait(policy, attempts, now - delivery.since, chance)
+    if reason in _FINAL or attempt.status in give_up_on:
+        return Settlement(
+            Verdict.DEAD,
+            DeliveryState.DEAD,
+            attempts,
+            reason=reason,
+            hold_until=hold_until,
+            pause=reason is Reason.GONE,
+        )
+    wait = next_wait(policy, attempts, now - delivery.since, chance, asked or 0.0)
     if wait is None:
         return Settlement(Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, hold_until=hold_until)
-    due = now + max(wait, asked or 0.0)
-    return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, due, reason, hold_until)
+    return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, now + wait, reason, hold_until)
 
 
 def expire(delivery: Delivery, policy: RetryPolicy, now: float) -> Settlement | None:

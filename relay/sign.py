@@ -19,14 +19,17 @@ def decode_key(secret: bytes) -> bytes:
     """
     text = secret.decode("ascii", "replace").strip().removeprefix(PREFIX)
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("a standard-webhooks secret is base64, with or without whsec_ before it") from None
+    if not key:
+        raise ValueError("a standard-webhooks secret can't be empty")
+    return key
 
 
 def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     """Return one `v1,…` signature over `id.timestamp.body`; `timestamp` is in whole seconds since the epoch."""
-    signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
+    signed = b"%s.%d.%s" % (message_id.encode("utf-8", "surrogateescape"), timestamp, body)
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 

@@ -67,7 +67,7 @@ class CodeFolder:
             sys.modules[self._package] = package
         try:
             return importlib.import_module(name)
-        except Exception as error:  # a route's own code may raise anything
+        except (Exception, SystemExit) as error:  # a route's own code may raise anything
             sys.modules.pop(name, None)
             self._failed[file] = CodeInvalid(_told(error, self._folder), f"mend {file}")
             raise self._failed[file] from error
@@ -103,7 +103,7 @@ class _Loader(SourceFileLoader):
 sys.meta_path.insert(0, _Finder())
 
 
-def _told(error: Exception, folder: Path) -> str:
+def _told(error: BaseException, folder: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"{Path(error.filename or '').name}:{error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == folder]

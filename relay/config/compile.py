@@ -1,6 +1,6 @@
 """A route's file to the route that runs: secrets followed, expressions compiled, code loaded."""
 
-import difflib
+import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -8,11 +8,13 @@ from typing import Any
 
 from relay.config import models, scheme
 from relay.config.code import CodeFolder, CodeInvalid
+from relay.config.models import is_name
 from relay.config.payload import ModelValidator, SchemaValidator
 from relay.config.secret import Secrets, SecretUnavailable
-from relay.config.source import Path_, Source
-from relay.expression import Expression, ExpressionInvalid
+from relay.config.source import Path_, Source, nearest
+from relay.expression import Expression, ExpressionInvalid, variables
 from relay.route import Each, Forward, Route, Validator
+from relay.sign import decode_key
 from relay.verify import EventDefaults, Scheme, Unverified
 
 _TEXT = ("STRING", "INT", "UINT", "DOUBLE", "BOOL", "NULL")
@@ -23,7 +25,7 @@ class Compiler:
     """Compiles the routes of one config; notes what is wrong with each in its source."""
 
     secrets: Secrets
-    targets: Collection[str]
+    targets: Collection[str] | None  # None: they could not be read
     warnings: list[str] = field(default_factory=list)
 
     def route(self, source: Source, file: models.RouteFile) -> Route | None:
@@ -31,6 +33,12 @@ class Compiler:
         before = len(source.problems)
         folder = source.path.parent
         name = folder.name
+        if not is_name(name):
+            source.problem(
+                (),
+                f"the folder's name {name!r} can't be a route's name",
+                "rename it with letters, digits, dots, dashes and underscores",
+            )
         built = self._scheme(source, file.verify)
         code = CodeFolder(folder)
         validator = self._validator(source, file, code)
@@ -88,12 +96,25 @@ class Compiler:
         ]
         if len(source.problems) > before:
             return None
+        if isinstance(verify, models.VerifyStandard) and not self._are_keys(source, values):
+            return None
         try:
             return scheme.build(verify, values)
         except ValueError as error:
             field_name = "signed" if str(error).startswith("signed:") else "secrets"
             source.problem(("verify", field_name), str(error), "correct it, or choose another scheme")
             return None
+
+    def _are_keys(self, source: Source, values: list[bytes]) -> bool:
+        """Tell whether the secrets can be keys of Standard Webhooks, noting each that can't."""
+        before = len(source.problems)
+        for n, value in enumerate(values):
+            try:
+                decode_key(value)
+            except ValueError as error:
+                remedy = "use managed:NAME, or a whsec_… secret"
+                source.problem(("verify", "secrets", n), str(error), remedy)
+        return len(source.problems) == before
 
     def _validator(self, source: Source, file: models.RouteFile, code: CodeFolder) -> Validator | None:
         if file.payload is None:
@@ -129,9 +150,8 @@ class Compiler:
         to: str | Each = ""
         if isinstance(forward.to, str):
             to = forward.to
-            if to not in self.targets:
-                near = difflib.get_close_matches(to, self.targets, 1)
-                remedy = f"did you mean {near[0]}?" if near else "declare it under `targets` in the config"
+            if self.targets is not None and to not in self.targets:
+                remedy = nearest(to, list(self.targets)) or "declare it under `targets` in the config"
                 source.problem((*path, "to"), f"there is no target {to!r}", remedy)
         else:
             items = self._expression(source, (*path, "to", "each"), forward.to.each, "event", ("LIST",))
@@ -146,7 +166,8 @@ class Compiler:
                 source.problem((*path, "transform"), str(error), error.remedy)
         name = forward.name or _default_name(forward, siblings)
         if Counter(one.name or _default_name(one, siblings) for one in siblings)[name] > 1:
-            source.problem(path, f"two forwards are called {name!r}", "give each a `name:` of its own")
+            at = (*path, "name") if forward.name else (*path, "to")
+            source.problem(at, f"two forwards are called {name!r}", "give each a `name:` of its own")
         return Forward(
             name=name,
             to=to,
@@ -171,7 +192,8 @@ class Compiler:
         try:
             made = Expression(text, scope)
         except ExpressionInvalid as error:
-            source.expression_problem(path, str(error), error.line, error.column)
+            remedy = _remedy(error, text, scope)
+            source.expression_problem(path, str(error), remedy, error.line, error.column)
             return None
         if types and not made.returns(*types):
             wanted = "text or a number" if types == _TEXT else " or ".join(types).lower()
@@ -193,3 +215,13 @@ def _reads_body(forward: Forward) -> bool:
     if isinstance(forward.to, Each):
         expressions += [forward.to.items, forward.to.target]
     return any(expression is not None and expression.uses_body for expression in expressions)
+
+
+def _remedy(error: ExpressionInvalid, text: str, scope: str) -> str:
+    """Return what to do about an expression that does not compile."""
+    found = re.match(r"undeclared reference to '(.+)'", str(error))
+    if found is None or re.search(rf"{re.escape(found[1])}\s*\(", text):
+        return "see the CEL language definition"
+    known = variables(scope)
+    given = found[1] if found[1].startswith("event.") else found[1].partition(".")[0]
+    return nearest(given, known) or f"known here: {', '.join(known)}"

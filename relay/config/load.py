@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
+import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from relay.config import models
@@ -19,9 +20,9 @@ from relay.sign import decode_key
 class HttpSettings:
     """A URL target with its secrets followed."""
 
-    config: models.HttpTarget
-    signing_keys: tuple[bytes, ...]
-    headers: Mapping[str, str]
+    config: models.HttpTarget = field(repr=False)
+    signing_keys: tuple[bytes, ...] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,10 @@ class Loaded:
     """A checked configuration: paths absolute, routes compiled, secrets followed."""
 
     path: Path
-    config: models.RelayFile
+    config: models.RelayFile = field(repr=False)
     state: Path
     store: Path
-    admin_token: bytes
+    admin_token: bytes = field(repr=False)
     routes: Mapping[str, Route]
     targets: Mapping[str, TargetSettings]
     warnings: tuple[str, ...]
@@ -58,23 +59,29 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
     source = Source(path, _shown(path))
     sources = [source]
     config = source.validate(models.RelayFile) if source.data is not None else None
-    if config is None:
-        raise ConfigInvalid(sorted(source.problems))
     folder = path.parent
-    state = (folder / config.state).resolve()
-    declared, targets_source, prefix = _declared(config, source, sources)
-    compiler = Compiler(Secrets(state, mode), list(declared))
+    # What is wrong in the config must not hide what is wrong in the routes.
+    said = source.data if config is None and isinstance(source.data, dict) else {}
+    state = (folder / (config.state if config else str(said.get("state", "../var")))).resolve()
+    declared, targets_source, prefix = _declared(config, source, sources) if config else (None, source, ())
+    compiler = Compiler(Secrets(state, mode), None if declared is None else list(declared))
     targets = {
-        name: _target(compiler, targets_source, (*prefix, name), target) for name, target in declared.items()
+        name: _target(compiler, targets_source, (*prefix, name), target)
+        for name, target in (declared or {}).items()
     }
-    token = compiler.secret(source, ("admin", "token"), config.admin.token) if config.admin.token else b""
-    if not token and not _is_loopback(config.admin.listen):
+    token = b""
+    if config is not None and config.admin.token:
+        token = compiler.secret(source, ("admin", "token"), config.admin.token)
+    elif config is not None and not _is_loopback(config.admin.listen):
         source.problem(
             ("admin", "listen"), "the admin listener is reachable from outside", "give it a `token:`"
         )
-    found = _routes(compiler, source, (folder / config.routes) if routes is None else routes, sources)
+    named = folder / (config.routes if config else str(said.get("routes", "../routes")))
+    found = {}
+    if config is not None or named.is_dir():
+        found = _routes(compiler, source, named if routes is None else routes, sources)
     problems = [problem for one in sources for problem in one.problems]
-    if problems:
+    if problems or config is None:
         raise ConfigInvalid(sorted(problems))
     return Loaded(
         path=path,
@@ -91,7 +98,8 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
 
 def _declared(
     config: models.RelayFile, source: Source, sources: list[Source]
-) -> tuple[Mapping[str, models.Target], Source, tuple[str, ...]]:
+) -> tuple[Mapping[str, models.Target] | None, Source, tuple[str, ...]]:
+    """Return the targets (None: they can't be read), and where they stand."""
     if not isinstance(config.targets, Path):
         return config.targets, source, ("targets",)
     path = source.path.parent / config.targets
@@ -99,11 +107,11 @@ def _declared(
         source.problem(
             ("targets",), f"there is no file {config.targets}", "add it, or write the targets here"
         )
-        return {}, source, ("targets",)
+        return None, source, ("targets",)
     own = Source(path, _shown(path))
     sources.append(own)
     file = own.validate(models.TargetsFile) if own.data is not None else None
-    return (file.root if file else {}), own, ()
+    return (file.root if file else None), own, ()
 
 
 def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Source]) -> dict[str, Route]:
@@ -168,7 +176,10 @@ def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: model
 
 def _is_loopback(listen: str) -> bool:
     host = listen.rpartition(":")[0].strip("[]")
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _shown(path: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -16,12 +17,14 @@ from pydantic import (
 )
 
 from relay.config.units import Duration, Kept, Size, fault
+from relay.route import FRAMING
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-_URL = re.compile(r"https?://[^\s/?#@]+([/?][^\s#]*)?")
+_URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s\[\]]+):(\d{1,5})")
 _PORTS = 65535
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Model(BaseModel):
@@ -30,8 +33,13 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+def is_name(text: str) -> bool:
+    """Tell whether `text` may name a route or a target."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not is_name(value):
         raise fault(f"{value!r} can't be a name", "use letters, digits, dots, dashes and underscores")
     return value
 
@@ -42,6 +50,13 @@ def _header(value: str) -> str:
     return value.lower()
 
 
+def _own_headers(headers: dict[str, str]) -> dict[str, str]:
+    for name in headers:
+        if _header(name) in FRAMING:
+            raise fault(f"{name.lower()} is not yours to set", "remove it; the relay frames what it sends")
+    return {_header(name): text for name, text in headers.items()}
+
+
 def _listen(value: str) -> str:
     found = _LISTEN.fullmatch(value)
     if found is None or int(found[2]) > _PORTS:
@@ -49,33 +64,34 @@ def _listen(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(pattern=_NAME.pattern)]
+Name = Annotated[str, AfterValidator(_name)]
+Positive = Annotated[Duration, Field(gt=0)]
 Secrets = Annotated[list[str], Field(min_length=1)]
 
 
 class Timeout(Model):
     """How long an attempt may take."""
 
-    connect: Duration = 5.0
-    total: Duration = 15.0
+    connect: Positive = 5.0
+    total: Positive = 15.0
 
 
 class Exponential(Model):
     """Waits that grow by a factor."""
 
-    initial: Duration = 5.0
+    initial: Positive = 5.0
     factor: float = Field(default=3.0, ge=1, le=100)
-    max: Duration = 36000.0
+    max: Positive = 36000.0
     attempts: int = Field(default=8, ge=1, le=1000)
 
 
 class Retry(Model):
-    """When a failed delivery is tried again; the default is Standard Webhooks' example schedule."""
+    """When a failed delivery is tried again; the default goes on for two days."""
 
     schedule: Annotated[list[Duration], Field(max_length=1000)] | None = None
     exponential: Exponential | None = None
     jitter: float = Field(default=0.2, ge=0, lt=1)
-    max_age: Duration = 3 * 86400.0
+    max_age: Positive = 3 * 86400.0
 
     @model_validator(mode="after")
     def _one(self) -> "Retry":
@@ -137,9 +153,10 @@ class HttpTarget(Model):
     @field_validator("url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        if not _URL.fullmatch(value):
+        found = _URL.fullmatch(value)
+        if found is None or int(found[1] or 0) > _PORTS:
             raise fault(
-                f"{value!r} is not a target's URL",
+                "is not a target's URL",
                 "write http://… or https://… without user, password or fragment; credentials go under `auth`",
             )
         return value
@@ -147,7 +164,10 @@ class HttpTarget(Model):
     @field_validator("headers")
     @classmethod
     def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        return {_header(name): text for name, text in value.items()}
+        for name, text in value.items():
+            if _CONTROL.search(text):
+                raise fault(f"the value of {name} has control characters", "write printable text on one line")
+        return _own_headers(value)
 
 
 class FileTarget(Model):
@@ -159,13 +179,23 @@ class FileTarget(Model):
 
 def _target_kind(value: Any) -> str:
     if isinstance(value, FileTarget) or (isinstance(value, dict) and "file" in value and "url" not in value):
-        return "file"
-    return "url"
+        return "<file>"
+    return "<url>"
 
 
 Target = HttpTarget | FileTarget
 AnyTarget = Annotated[
-    Annotated[HttpTarget, Tag("url")] | Annotated[FileTarget, Tag("file")], Discriminator(_target_kind)
+    Annotated[HttpTarget, Tag("<url>")] | Annotated[FileTarget, Tag("<file>")], Discriminator(_target_kind)
+]
+
+
+def _targets_kind(value: Any) -> str:
+    return "<path>" if isinstance(value, str | Path) else "<targets>"
+
+
+Targets = Annotated[
+    Annotated[dict[Name, AnyTarget], Tag("<targets>")] | Annotated[Path, Tag("<path>")],
+    Discriminator(_targets_kind),
 ]
 
 
@@ -183,7 +213,7 @@ class Limits(Model):
 
     waiting: int = Field(default=10_000, ge=1, description="commits that wait, before 503")
     memory: Size = 64 << 20
-    body_timeout: Duration = 30.0
+    body_timeout: Positive = 30.0
     shutdown: Duration = 20.0
 
 
@@ -204,7 +234,7 @@ class RelayFile(Model):
     routes: Path = Path("../routes")
     retention: Retention = Retention()
     limits: Limits = Limits()
-    targets: dict[str, AnyTarget] | Path = {}
+    targets: Targets = {}
 
     _check_listen = field_validator("listen")(_listen)
 
@@ -215,18 +245,8 @@ class RelayFile(Model):
             raise fault(f"{value!r} is not a store", "write sqlite:PATH")
         return value
 
-    @field_validator("targets", mode="wrap")
-    @classmethod
-    def _check_targets(cls, value: Any, handler: Any) -> Any:
-        if isinstance(value, str):
-            return Path(value)
-        checked = handler(value)
-        for name in checked if isinstance(checked, dict) else ():
-            _name(name)
-        return checked
 
-
-class TargetsFile(RootModel[dict[str, AnyTarget]]):
+class TargetsFile(RootModel[dict[Name, AnyTarget]]):
     """A file of targets, named by `targets:`; its keys are the targets' names."""
 
 
@@ -351,7 +371,10 @@ class Payload(Model):
     @model_validator(mode="after")
     def _one(self) -> "Payload":
         if (self.model is None) == (self.json_schema is None):
-            raise fault("payload needs a model or a schema", "give one of `model: FILE:NAME`, `schema: FILE`")
+            raise fault(
+                "payload needs exactly one of model and schema",
+                "give one of `model: FILE:NAME`, `schema: FILE`",
+            )
         return self
 
 
@@ -374,10 +397,17 @@ class EachFile(Model):
     target: str
 
 
+def _to_kind(value: Any) -> str:
+    return "<each>" if isinstance(value, dict | EachFile) else "<target>"
+
+
+To = Annotated[Annotated[str, Tag("<target>")] | Annotated[EachFile, Tag("<each>")], Discriminator(_to_kind)]
+
+
 class ForwardFile(Model):
     """One rule."""
 
-    to: str | EachFile
+    to: To
     name: str | None = None
     when: str | None = None
     transform: str | None = None
@@ -392,7 +422,7 @@ class ForwardFile(Model):
     @field_validator("headers")
     @classmethod
     def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        return {_header(name): text for name, text in value.items()}
+        return _own_headers(value)
 
     @model_validator(mode="after")
     def _one(self) -> "ForwardFile":

@@ -1,6 +1,7 @@
 """Payload checks: a pydantic model (or any type pydantic can adapt), or a JSON Schema (draft 2020-12)."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from relay.config.code import CodeInvalid
 from relay.errors import Refusal, Rejected
@@ -22,11 +26,11 @@ class ModelValidator:
         """Raise CodeInvalid if pydantic can't check against `annotation`."""
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        except (PydanticSchemaGenerationError, PydanticUserError) as error:
-            raise CodeInvalid(
-                f"{name} is not a pydantic model: {str(error).splitlines()[0]}",
-                "derive it from pydantic.BaseModel",
-            ) from None
+            complete = self._adapter.pydantic_complete
+        except (PydanticSchemaGenerationError, PydanticUserError):
+            complete = False
+        if not complete:
+            raise CodeInvalid(f"{name} is not a pydantic model", "derive it from pydantic.BaseModel")
 
     def validate(self, body: bytes, value: Any) -> Any:
         """Return the model's instance."""
@@ -60,9 +64,10 @@ class SchemaValidator:
             raise CodeInvalid(f"{path.name} is not JSON: {error}", f"mend {path.name}") from None
         except SchemaError as error:
             raise CodeInvalid(
-                f"{path.name} is not a JSON Schema: {error.message}", f"mend {path.name}"
+                f"{path.name} is not a JSON Schema: {error.json_path}: {error.message}", f"mend {path.name}"
             ) from None
-        self._validator = Draft202012Validator(schema)
+        registry = _closed(schema, path.name)
+        self._validator = Draft202012Validator(schema, registry=registry)
 
     def validate(self, body: bytes, value: Any) -> Any:
         """Return the value as it is."""
@@ -74,3 +79,28 @@ class SchemaValidator:
         if where:
             raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where))
         return value
+
+
+def _closed(schema: Any, name: str) -> Registry[Any]:
+    """Return a registry of the schema alone; raise CodeInvalid if it refers to anything else."""
+    resource = DRAFT202012.create_resource(schema)
+    registry: Registry[Any] = Registry().with_resource(resource.id() or "", resource)
+    resolver = registry.resolver_with_root(resource)
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            raise CodeInvalid(f"{name} refers to {reference}, which is not in it", f"mend {name}") from None
+    return registry
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)

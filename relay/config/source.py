@@ -1,6 +1,7 @@
 """YAML with positions: what a file says, and on which line and column each part of it stands."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,16 +13,18 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
 from ruamel.yaml.scalarint import ScalarInt
 from ruamel.yaml.scalarstring import (
-    DoubleQuotedScalarString,
     FoldedScalarString,
     LiteralScalarString,
-    SingleQuotedScalarString,
 )
 
+from relay.config.scalar import place_in_block, place_in_flow
 from relay.errors import Problem
 
 Path_ = Sequence[str | int]
 M = TypeVar("M", bound=BaseModel)
+_LAYOUT = "check indentation, quotes and colons"
+_SCHEMA = "see `relay schema`"
+_UNION = {"union_tag_invalid": "no_such", "union_tag_not_found": "missing"}
 _YAML = YAML(typ="rt")
 _YAML.preserve_quotes = True
 
@@ -34,26 +37,25 @@ class Source:
         self.shown = shown
         self.problems: list[Problem] = []
         self.data: Any = None
+        self._text = ""
         try:
-            self._text = path.read_text("utf-8")
+            raw = path.read_bytes()
+            self._text = raw.decode("utf-8")
         except OSError as error:
             self.problem((), f"can't be read: {error.strerror}", "check the path and its mode")
             return
-        except UnicodeDecodeError:
-            self.problem((), "is not UTF-8 text", "save it as UTF-8")
+        except UnicodeDecodeError as error:
+            before = raw[: error.start].decode("utf-8").split("\n")
+            self._add(len(before), len(before[-1]) + 1, "is not UTF-8 text", "save it as UTF-8")
             return
         try:
             self.data = _YAML.load(self._text)
         except MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            said = (error.problem or "is not YAML").splitlines()[0]
-            remedy = (
-                "give the key once" if "duplicate key" in said else "check indentation, quotes and colons"
-            )
-            self._add(line, column, said, remedy)
+            self._add(line, column, *_said(error))
         except YAMLError as error:
-            self._add(1, 1, str(error).splitlines()[0], "check indentation, quotes and colons")
+            self._add(1, 1, str(error).splitlines()[0], _LAYOUT)
         if self.data is None and not self.problems:
             self.data = CommentedMap()
 
@@ -62,19 +64,11 @@ class Source:
         line, column = self.place(path, key=key)
         self._add(line, column, message, remedy)
 
-    def expression_problem(self, path: Path_, message: str, line: int, column: int) -> None:
+    def expression_problem(self, path: Path_, message: str, remedy: str, line: int, column: int) -> None:
         """Note a fault inside the expression at `path`; `line` and `column` count from 1 inside it."""
-        at_line, at_column = self.place(path)
-        value = self._at(path)
-        if isinstance(value, LiteralScalarString | FoldedScalarString):
-            at_line += line
-            text = self._text.splitlines()
-            indent = len(text[at_line - 1]) - len(text[at_line - 1].lstrip()) if at_line <= len(text) else 0
-            at_column = indent + column
-        else:
-            quoted = isinstance(value, DoubleQuotedScalarString | SingleQuotedScalarString)
-            at_column += column - 1 + (1 if quoted else 0)
-        self._add(at_line, at_column, f"expression: {message}", "see the CEL language definition")
+        block = isinstance(self._at(path), LiteralScalarString | FoldedScalarString)
+        place = place_in_block if block else place_in_flow
+        self._add(*place(self._text, line, column, self.place(path)), f"expression: {message}", remedy)
 
     def place(self, path: Path_, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of the longest part of `path` that the file has."""
@@ -103,18 +97,36 @@ class Source:
     def _note(
         self, path: list[str | int], kind: str, said: str, context: Mapping[str, Any], model: type[BaseModel]
     ) -> None:
-        path = self._without_tags(path)
-        where = ".".join(str(step) for step in path)
-        if kind == "extra_forbidden":
-            known = _siblings(model, path)
-            near = difflib.get_close_matches(str(path[-1]), known, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"remove it; known here: {', '.join(known)}"
-            self.problem(path, f"{where}: unknown key", hint, key=True)
-        elif kind == "missing":
-            self.problem(path[:-1], f"{where}: is missing", f"add `{path[-1]}:`", key=True)
+        if path and path[-1] == "[key]":
+            path, at_key = path[:-1], True
         else:
-            remedy = str(context.get("remedy", "")) or "see `relay schema`"
-            self.problem(path, f"{where}: {said[0].lower()}{said[1:]}" if where else said, remedy)
+            at_key = False
+        path = self._without_tags(path)
+        if kind.startswith("union_tag"):
+            path, kind = [*path, str(context["discriminator"]).strip("'")], _UNION[kind]
+        where = ".".join(str(step) for step in path)
+        before = f"{where}: " if where else ""
+        match kind:
+            case "extra_forbidden":
+                known = _siblings(model, path)
+                remedy = nearest(str(path[-1]), known) or f"remove it; known here: {', '.join(known)}"
+                self.problem(path, f"{where}: unknown key", remedy, key=True)
+            case "missing":
+                self.problem(path[:-1], f"{where}: is missing", f"add `{path[-1]}:`", key=True)
+            case "no_such":
+                known = [tag.strip("' ") for tag in str(context["expected_tags"]).split(",")]
+                remedy = nearest(context["tag"], known) or f"there are: {', '.join(known)}"
+                self.problem(path, f"{where}: there is no {path[-1]} {context['tag']!r}", remedy)
+            case "too_short":
+                self.problem(path, f"{before}is empty", "list at least one")
+            case "string_type":
+                self.problem(path, f"{before}{said[0].lower()}{said[1:]}", "put it in quotes")
+            case "model_type" | "model_attributes_type" | "dict_type" if not path:
+                self.problem(path, "the file must be a mapping of keys to values", _SCHEMA)
+            case _:
+                remedy = str(context.get("remedy", "")) or _SCHEMA
+                told = f"{before}{said[0].lower()}{said[1:]}" if kind != "relay" else f"{before}{said}"
+                self.problem(path, told, remedy, key=at_key)
 
     def _without_tags(self, path: list[str | int]) -> list[str | int]:
         """Drop the steps that pydantic adds for unions: they are in no file."""
@@ -123,6 +135,8 @@ class Source:
             inside = (isinstance(node, Mapping) and step in node) or (
                 isinstance(node, CommentedSeq) and isinstance(step, int)
             )
+            if str(step).startswith("<"):
+                continue
             if inside:
                 node = node[step]
                 kept.append(step)
@@ -138,6 +152,24 @@ class Source:
 
     def _add(self, line: int, column: int, message: str, remedy: str) -> None:
         self.problems.append(Problem(self.shown, line, column, message, remedy))
+
+
+def nearest(given: str, known: Sequence[str]) -> str:
+    """Return the question whether the nearest of `known` was meant, or '' if none is near."""
+    near = difflib.get_close_matches(given, known, 1)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _said(error: MarkedYAMLError) -> tuple[str, str]:
+    """Return a YAML error's message, without values of the file, and its remedy."""
+    said = (error.problem or "is not YAML").splitlines()[0]
+    if said.startswith("found duplicate key"):
+        return said.partition(" with value")[0], "give the key once"
+    if said.startswith("but found another document"):
+        return f"{error.context}, {said}", "keep one document a file"
+    if found := re.match(r"found undefined alias '(.+)'", said):
+        return said, f"define &{found[1]} before it, or put the text in quotes"
+    return said, "indent with spaces" if "'\\t'" in said else _LAYOUT
 
 
 def plain(node: Any) -> Any:

@@ -132,6 +132,8 @@ def _parse(options: MacOptions) -> tuple[str, ...]:
     names = set(_PLACEHOLDER.findall(options.signed))
     if unknown := names - PLACEHOLDERS:
         raise ValueError(f"signed: {{{min(unknown)}}} is not known; there are {_listed()}")
+    if options.timestamp_header and "timestamp" not in names:
+        raise ValueError("signed: must contain {timestamp}, or the timestamp could be exchanged")
     if "body" not in names:
         raise ValueError("signed: must contain {body}, or the body could be exchanged")
     for name, given in (
