@@ -3,6 +3,7 @@
 import asyncio
 import platform
 import time
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from aiohttp import web
 
 import relay
 from relay import admin
+from relay.breaker import BreakerPolicy
 from relay.config import HttpTarget, Loaded
 from relay.config.load import FileSettings, HttpSettings, TargetSettings
 from relay.config.models import Retry
@@ -140,8 +142,13 @@ class Relay:
         config = settings.config
         give_up_on = frozenset(config.give_up_on) if isinstance(config, HttpTarget) else frozenset[int]()
         concurrency = config.concurrency if isinstance(config, HttpTarget) else FILE_CONCURRENCY
+        options = LaneOptions(name, _policy(config.retry), concurrency, give_up_on)
+        if isinstance(config, HttpTarget):
+            way = config.breaker
+            breaker = BreakerPolicy(way.failures, way.cool_off, way.max_cool_off)
+            options = replace(options, breaker=breaker, rate=config.rate)
         return Lane(
-            LaneOptions(name, _policy(config.retry), concurrency, give_up_on),
+            options,
             _sender(settings),
             self.store,
             room,

@@ -83,3 +83,4 @@ def _open(breaker: Breaker, cool_off: float, now: float) -> Breaker:
 
 
 CLOSED = Breaker()
+DEFAULT_BREAKER = BreakerPolicy()

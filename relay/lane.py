@@ -9,6 +9,7 @@ holds up nobody else.
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections import deque
@@ -17,8 +18,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from relay.breaker import CLOSED, DEFAULT_BREAKER, BreakerPolicy, BreakerState, admit, after
 from relay.errors import Reason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
+from relay.limit import Rate, take, wait
 from relay.metrics import Metrics
 from relay.retry import RetryPolicy
 from relay.route import Outgoing, Route, prepare
@@ -59,6 +62,8 @@ class LaneOptions:
     policy: RetryPolicy
     concurrency: int
     give_up_on: Collection[int] = ()
+    breaker: BreakerPolicy = DEFAULT_BREAKER
+    rate: Rate | None = None
 
 
 class Lane:
@@ -84,7 +89,10 @@ class Lane:
         self._held: dict[tuple[int, int], float] = {}  # in memory without a row: when it was accepted
         self._workers: set[asyncio.Task[None]] = set()
         self._next_due: float | None = 0.0  # of what waits in the store; 0.0: not asked yet
-        self._hold_until = 0.0
+        self._hold_until = 0.0  # monotonic, like all that is only waited for
+        self._breaker = CLOSED
+        self._rate_due = 0.0
+        self._paused = False
         self._poked = asyncio.Event()
         self._stopping = False
         self._delivered = metrics.attempts.labels(self.target, Verdict.DELIVERED.value, "")
@@ -117,6 +125,27 @@ class Lane:
             self._next_due = due
             self._poked.set()
 
+    def pause(self) -> None:
+        """Start no attempt until `resume`; what is in flight ends."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on, at once: an operator who resumes a target knows that it is back."""
+        self._paused = False
+        self._hold_until = 0.0
+        self._breaker = CLOSED
+        self._poked.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether an operator, or the target itself by 410, has stopped it."""
+        return self._paused
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        """How the breaker stands now."""
+        return admit(self._breaker, time.monotonic()).state
+
     @property
     def in_memory(self) -> int:
         """How many deliveries are in memory only, as far as the store's rows tell."""
@@ -132,13 +161,13 @@ class Lane:
         """Feed the queue from the store until cancelled."""
         while True:
             self._poked.clear()
-            wait = self._until_feed(time.time())
-            if wait is None or wait > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._poked.wait(), wait)
-                self._pump()
+            seconds = self._until_feed(time.time())
+            if seconds <= 0:
+                await self._refill()
                 continue
-            await self._refill()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._poked.wait(), None if seconds == math.inf else seconds)
+            self._pump()
 
     async def stop(self, grace: float) -> None:
         """Start nothing new, let what is in flight end within `grace` seconds, and drop the rest from memory.
@@ -154,13 +183,25 @@ class Lane:
             await asyncio.gather(*late, return_exceptions=True)
         await self._sender.close()
 
-    def _until_feed(self, now: float) -> float | None:
-        """Return the seconds until the store is worth asking: 0 now, None not before something happens."""
-        if self._hold_until > now:
-            return self._hold_until - now
+    def _until_feed(self, now: float) -> float:
+        """Return the seconds until the store is worth asking or attempts may go on; infinity if for neither."""
+        gate = self._gate(time.monotonic())
+        if gate > 0:
+            return gate
         if self._next_due is None or len(self._queue) >= _REFILL:
-            return None
+            return math.inf
         return max(self._next_due - now, 0.0)
+
+    def _gate(self, now: float) -> float:
+        """Return the seconds until an attempt may begin, 0 if it may now; `now` is monotonic."""
+        if self._paused or self._stopping:
+            return math.inf
+        self._breaker = admit(self._breaker, now)
+        shut = self._breaker.until if self._breaker.state is BreakerState.OPEN else 0.0
+        gate = max(self._hold_until, shut) - now
+        if self._options.rate is not None:
+            gate = max(gate, wait(self._options.rate, self._rate_due, now))
+        return max(gate, 0.0)
 
     async def _refill(self) -> None:
         now = time.time()
@@ -176,25 +217,39 @@ class Lane:
         self._pump()
 
     def _pump(self) -> None:
-        """Start workers while there is work for them."""
-        if self._stopping or self._hold_until > time.time():
+        """Start workers while there is work for them; if none may start yet, have `run` wait for it."""
+        if not self._queue:
             return
-        wanted = min(len(self._queue), self._options.concurrency - len(self._workers))
-        for _ in range(wanted):
+        if self._gate(time.monotonic()) > 0:
+            self._poked.set()
+            return
+        most = min(self._options.concurrency, self._breaker.most)
+        for _ in range(min(len(self._queue), most - len(self._workers))):
             task = asyncio.create_task(self._work())
             self._workers.add(task)
             task.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
-        while self._queue and not self._stopping and self._hold_until <= time.time():
+        while self._queue and self._may_go():
             delivery = self._queue.popleft()
             try:
                 await self._deliver(delivery)
             except Exception:  # noqa: BLE001 - our own fault must not end the lane
-                # A fault of ours must not end the lane. The delivery stays claimed: a restart finds it.
+                # The delivery stays claimed: a restart finds it.
                 _log.exception("delivery_fault", target=self.target, id=delivery.event.id)
             if len(self._queue) < _REFILL and self._next_due is not None:
                 self._poked.set()
+        if self._queue:
+            self._poked.set()
+
+    def _may_go(self) -> bool:
+        """Tell whether this worker may make one more attempt, and count it against the rate if so."""
+        now = time.monotonic()
+        if self._gate(now) > 0 or len(self._workers) > self._breaker.most:
+            return False
+        if self._options.rate is not None:
+            self._rate_due, _ = take(self._options.rate, self._rate_due, now)
+        return True
 
     async def _deliver(self, delivery: Delivery) -> None:
         now = time.time()
@@ -223,10 +278,25 @@ class Lane:
             now=time.time(),
             chance=random.random(),
         )
-        if settlement.hold_until > self._hold_until:
-            self._hold_until = settlement.hold_until
-            self._poked.set()
+        self._heed(settlement)
         self._settle(delivery, settlement, attempt)
+
+    def _heed(self, settlement: Settlement) -> None:
+        """Let the breaker and the whole target follow from one attempt."""
+        now = time.monotonic()
+        before = self._breaker
+        self._breaker = after(self._breaker, settlement.reason, self._options.breaker, now)
+        if self._breaker is not before:
+            self._poked.set()  # there may be room for more in flight
+        if self._breaker.state is not before.state:
+            _log.warning("breaker", target=self.target, state=self._breaker.state.name.lower())
+        if settlement.hold_until:
+            self._hold_until = max(self._hold_until, now + settlement.hold_until - time.time())
+        if settlement.pause:
+            self.pause()
+            _log.warning(
+                "target_paused", target=self.target, detail="it answered 410 Gone; resume it by hand"
+            )
 
     def _prepare(self, delivery: Delivery) -> Outgoing | None:
         route = self._routes(delivery.event.route)

@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from relay.breaker import BreakerState
 from relay.errors import Outcome, Reason, Refusal
 from relay.route import ForwardOutcome, Route
 from relay.settle import Verdict
@@ -30,6 +31,8 @@ class TargetState:
     pending: int
     oldest: float
     dead: dict[str, int]
+    breaker: BreakerState = BreakerState.CLOSED
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +160,16 @@ class _Gauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         snapshot = self._snapshot()
-        pending, oldest, dead, size = self._families()
+        pending, oldest, dead, breaker, paused, size = self._families()
         for state in snapshot.targets:
             pending.add_metric([state.target], state.pending)
             oldest.add_metric([state.target], state.oldest)
+            breaker.add_metric([state.target], state.breaker.value)
+            paused.add_metric([state.target], int(state.paused))
             for reason in Reason:
                 dead.add_metric([state.target, reason.value], state.dead.get(reason.value, 0))
         size.add_metric([], snapshot.store_bytes)
-        yield from (pending, oldest, dead, size)
+        yield from (pending, oldest, dead, breaker, paused, size)
 
     def _families(self) -> tuple[GaugeMetricFamily, ...]:
         return (
@@ -174,6 +179,12 @@ class _Gauges(Collector):
             ),
             GaugeMetricFamily(
                 "relay_dead_letters", "Dead letters in the store.", labels=["target", "reason"]
+            ),
+            GaugeMetricFamily(
+                "relay_breaker_state", "0 closed, 1 half-open, 2 open: left alone.", labels=["target"]
+            ),
+            GaugeMetricFamily(
+                "relay_target_paused", "1 if no attempt is made until it is resumed.", labels=["target"]
             ),
             GaugeMetricFamily("relay_store_bytes", "Size of the store's files."),
         )

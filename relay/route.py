@@ -16,6 +16,7 @@ from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected, TransformFailed
 from relay.event import Event, Owed, Request
 from relay.expression import Expression, Scope
+from relay.limit import Rate
 from relay.verify import Handshake, Incoming, Scheme
 
 # Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
@@ -99,6 +100,7 @@ class Route:
     reads_json: bool = False
     tries_json: bool = False
     body_limit: int = 1 << 20
+    rate: Rate | None = None
     status: int = 202
     retention: float | None = None
     by_name: Mapping[str, Forward] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from aiohttp.web_exceptions import HTTPException
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Delivery, Event, Owed
 from relay.lane import Lane
+from relay.limit import Rate, take, wait
 from relay.metrics import NO_ROUTE, Metrics
 from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
 from relay.store import Append, Store
@@ -59,6 +61,7 @@ class Server:
         self._limits = limits
         self._token = token
         self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
+        self._rate_due: dict[str, float] = {}
         self.draining = False
         self._counters = {route.name: _RouteCounters(metrics, route) for route in routes.values()}
 
@@ -66,6 +69,8 @@ class Server:
         """Answer one request."""
         began = time.perf_counter()
         path, _, query = request.raw_path.partition("?")
+        if not query.isascii():
+            query = query.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         found = self._by_path.get(path)
         if found is None:
             self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
@@ -96,6 +101,8 @@ class Server:
             raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
         if self._store.waiting >= self._limits.waiting:
             raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
+        if route.rate is not None:
+            self._within_rate(route, route.rate)
         body = await read_body(request, route.body_limit, self._limits.body_timeout)
         counters.bytes.observe(len(body))
         now = time.time()
@@ -106,6 +113,16 @@ class Server:
             counters.handshake.inc()
             return web.Response(body=verified.body, headers=_SERVER | {"content-type": verified.content_type})
         return await self._accept(route, verified, now, counters)
+
+    def _within_rate(self, route: Route, rate: Rate) -> None:
+        """Count one request of a route against its rate; raise Rejected if it is beyond."""
+        due = self._rate_due.get(route.name, 0.0)
+        now = time.monotonic()
+        if seconds := wait(rate, due, now):
+            raise Rejected(
+                Refusal.RATE_LIMITED, "too many requests on this route", retry_after=math.ceil(seconds)
+            )
+        self._rate_due[route.name], _ = take(rate, due, now)
 
     async def _accept(
         self, route: Route, verified: Verified, now: float, counters: "_RouteCounters"

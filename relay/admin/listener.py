@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -55,6 +55,7 @@ def build(state: AdminState) -> web.Application:
             web.get("/api/events/{id}/body", admin.body),
             web.get("/api/dead", admin.dead),
             web.post("/api/replay", admin.replay),
+            web.post("/api/targets/{target}/{verb:pause|resume}", admin.steer),
         ]
     )
     return app
@@ -124,11 +125,25 @@ class _Admin:
                         "pending": one.pending,
                         "oldest_seconds": round(one.oldest, 3),
                         "dead": sum(one.dead.values()),
+                        "breaker": one.breaker.name.lower(),
+                        "paused": one.paused,
                     }
                     for one in snapshot.targets
                 ]
             }
         )
+
+    async def steer(self, request: web.Request) -> web.Response:
+        """Pause or resume a target."""
+        target = request.match_info["target"]
+        lane = self._state.lanes.get(target)
+        if lane is None:
+            raise web.HTTPNotFound(reason=f"there is no target {target}")
+        if request.match_info["verb"] == "pause":
+            lane.pause()
+        else:
+            lane.resume()
+        return web.json_response({"target": target, "paused": lane.paused})
 
     async def events(self, request: web.Request) -> web.Response:
         found = await self._state.store.events(_query(request))
@@ -199,10 +214,16 @@ class _Admin:
             stored = counts.oldest.get(name)
             oldest = max(now - stored, 0.0) if stored is not None else 0.0
             pending = counts.pending.get(name, 0)
+            state = TargetState(name, pending, oldest, dead.get(name, {}))
             if lane is not None:
-                pending += lane.in_memory
-                oldest = max(oldest, lane.oldest_in_memory(now))
-            targets.append(TargetState(name, pending, oldest, dead.get(name, {})))
+                state = replace(
+                    state,
+                    pending=pending + lane.in_memory,
+                    oldest=max(oldest, lane.oldest_in_memory(now)),
+                    breaker=lane.breaker_state,
+                    paused=lane.paused,
+                )
+            targets.append(state)
         return Snapshot(tuple(targets), counts.bytes)
 
 

@@ -23,6 +23,8 @@ app.command("why")(online.why)
 app.command("events")(online.events)
 app.command("dead")(online.dead)
 app.command("replay")(online.replay)
+app.command("pause")(online.pause)
+app.command("resume")(online.resume)
 app.command("schema")(offline.schema)
 app.command("version")(offline.version)
 

@@ -1,6 +1,7 @@
 """Commands that ask a running relay: why, events, dead, replay."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.markup import escape
@@ -9,6 +10,7 @@ from relay.cli import options, show
 from relay.cli.client import client
 
 _EventId = Annotated[str, typer.Argument(help="The relay's id of the event, or the sender's.")]
+_Target = Annotated[str, typer.Argument(help="The target's name.")]
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, the newest first.")]
 
 
@@ -20,7 +22,7 @@ def why(
     as_json: options.AsJson = False,
 ) -> None:
     """Tell what became of an event: each delivery, each failed attempt, and why."""
-    answer = client(config, url, token).get(f"/api/events/{event_id}")
+    answer = client(config, url, token).get(f"/api/events/{quote(event_id, safe='')}")
     if as_json:
         show.as_json(answer)
         return
@@ -96,6 +98,37 @@ def replay(
         show.console.print(f"{show.mark(ok=True)} replayed to {', '.join(answer['replayed'])}")
     if not answer["replayed"]:
         show.fail("nothing to replay: none of its deliveries is dead (name a --target to deliver again)")
+
+
+def pause(
+    target: _Target,
+    config: options.Config = options.DEFAULT_CONFIG,
+    url: options.Url = "",
+    token: options.Token = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """Make no attempt at a target until it is resumed, or the relay starts anew; what comes for it waits."""
+    _steer(client(config, url, token).post(f"/api/targets/{quote(target)}/pause", {}), as_json=as_json)
+
+
+def resume(
+    target: _Target,
+    config: options.Config = options.DEFAULT_CONFIG,
+    url: options.Url = "",
+    token: options.Token = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """Go on with a target at once, whatever made it wait."""
+    _steer(client(config, url, token).post(f"/api/targets/{quote(target)}/resume", {}), as_json=as_json)
+
+
+def _steer(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.console.print(
+            f"{show.mark(ok=True)} {escape(answer['target'])} {'paused' if answer['paused'] else 'goes on'}"
+        )
 
 
 def _tell(event: dict[str, Any]) -> None:

@@ -11,7 +11,9 @@ from rich.table import Table
 
 from relay.errors import ConfigInvalid
 
-console = Console(highlight=False, soft_wrap=True)
+# So wide that no table is squeezed: an id that is cut or folded can't be copied. Terminals wrap by themselves.
+_WIDTH = 1000
+console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -66,6 +66,7 @@ class Compiler:
             tries_json=any(one is not None and one.uses_body for one in own.values())
             or any(forward.transform for forward in forwards),
             body_limit=file.limits.body,
+            rate=file.limits.rate,
             status=file.respond.status,
             retention=file.retention,
             by_name={forward.name: forward for forward in forwards},

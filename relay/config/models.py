@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from relay.config.units import Duration, Kept, Size, fault
+from relay.config.units import Duration, Kept, PerTime, Size, fault
 from relay.route import FRAMING
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -107,6 +107,14 @@ class Sign(Model):
     secrets: Secrets
 
 
+class BreakerFile(Model):
+    """When a failing target is left alone for a while."""
+
+    failures: int = Field(default=5, ge=1)
+    cool_off: Positive = 30.0
+    max_cool_off: Positive = 600.0
+
+
 class BasicAuth(Model):
     """HTTP Basic credentials."""
 
@@ -144,7 +152,9 @@ class HttpTarget(Model):
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     timeout: Timeout = Timeout()
     concurrency: int = Field(default=16, ge=1, le=1000)
+    rate: PerTime | None = None
     retry: Retry = Retry()
+    breaker: BreakerFile = BreakerFile()
     sign: Sign | None = None
     auth: Auth | None = None
     headers: dict[str, str] = {}
@@ -382,6 +392,7 @@ class RouteLimits(Model):
     """What a route takes at most."""
 
     body: Size = 1 << 20
+    rate: PerTime | None = None
 
 
 class Respond(Model):

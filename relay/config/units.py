@@ -7,10 +7,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from relay.limit import Rate
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,12})?)"
 _DURATION = re.compile(rf"{_NUMBER}(ms|s|m|h|d)")
+_RATE = re.compile(rf"{_NUMBER}/(s|m|h)")
 _SIZE = re.compile(rf"{_NUMBER}(B|KiB|MiB|GiB)")
 
 
@@ -40,6 +43,14 @@ def parse_retention(value: Any) -> float:
     return math.inf if value == "forever" else parse_duration(value)
 
 
+def parse_rate(value: Any) -> Rate:
+    """Return the rate; raise with the remedy for anything but a count, a slash and s, m or h."""
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or float(found[1]) <= 0:
+        raise fault(f"{value!r} is not a rate", "write a number, a slash and s, m or h, such as 50/s")
+    return Rate(float(found[1]), _SECONDS[found[2]])
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -58,4 +69,9 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size),
     WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64KiB", "1MiB"]}),
+]
+PerTime = Annotated[
+    Any,
+    BeforeValidator(parse_rate),
+    WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["50/s", "600/m"]}),
 ]

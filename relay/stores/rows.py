@@ -36,6 +36,11 @@ def read_headers(stored: bytes) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def text(given: str) -> str:
+    """Return text that any database takes: half a surrogate pair is no character."""
+    return given if given.isascii() else given.encode("utf-8", "replace").decode()
+
+
 def event_row(append: Append) -> Row:
     """Return the event's row, in the order of EVENT_COLUMNS."""
     event = append.event
@@ -44,20 +49,20 @@ def event_row(append: Append) -> Row:
         event.received_at,
         event.route,
         event.sender,
-        event.type,
-        event.key,
-        event.dedupe_id,
+        text(event.type),
+        text(event.key),
+        text(event.dedupe_id),
         append.quarantined,
         "\n".join([f"{owed.forward}\t{owed.target}" for owed in append.owed]),
-        urlencode(event.query) if event.query else "",
+        urlencode(event.query, errors="surrogateescape") if event.query else "",
         write_headers(event.headers),
         event.body,
     )
 
 
-def read_owed(text: str) -> list[Owed]:
+def read_owed(written: str) -> list[Owed]:
     """Return what an event owes, in its order."""
-    return [Owed(*line.split("\t")) for line in text.split("\n")] if text else []
+    return [Owed(*line.split("\t")) for line in written.split("\n")] if written else []
 
 
 def read_event(row: Row, tag: int) -> Event:
@@ -72,7 +77,7 @@ def read_event(row: Row, tag: int) -> Event:
         dedupe_id=row[6],
         received_at=row[1],
         headers=read_headers(row[10]),
-        query=dict(parse_qsl(row[9], keep_blank_values=True)),
+        query=dict(parse_qsl(row[9], keep_blank_values=True, errors="surrogateescape")),
         body=row[11],
     )
 
@@ -102,7 +107,7 @@ def settled_row(settle: Settle) -> Row:
         None if pending else settle.at,
         settlement.reason.value if settlement.reason else "",
         attempt.status if attempt else 0,
-        attempt.detail[:_DETAIL] if attempt else "",
+        text(attempt.detail[:_DETAIL]) if attempt else "",
     )
 
 
@@ -117,7 +122,7 @@ def attempt_row(settle: Settle, attempt: Attempt) -> Row:
         attempt.duration,
         attempt.status,
         reason.value if reason else "",
-        attempt.detail[:_DETAIL],
+        text(attempt.detail[:_DETAIL]),
     )
 
 

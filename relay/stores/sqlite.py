@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pysqlite3 import dbapi2
 
-from relay.errors import StoreUnusable
+from relay.errors import StoreUnavailable, StoreUnusable
 from relay.event import SEQ_SHIFT, TAG_BITS, format_id, parse_id
 from relay.store import (
     Append,
@@ -37,6 +37,7 @@ from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
 _SAFE = (3, 51, 3)
+_APPLICATION = 0x52454C59  # "RELY", in the file's header
 _BUSY = 5.0  # seconds that a foreign lock on the file is waited for
 _LOOKUPS = 64  # ids that one statement looks up at most
 _DEDUPE_WIDTH = 4
@@ -108,7 +109,13 @@ class SqliteStore:
     ) -> "asyncio.Future[str]":
         """Commit an event, or find that it is a duplicate."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._writer.append(AppendOperation(append, committed, released, future))
+        try:
+            row = rows.event_row(append)
+        except UnicodeError as error:  # it must not fail those who share its transaction
+            released()
+            future.set_exception(StoreUnavailable(f"the event can't be written: {error}"))
+            return future
+        self._writer.append(AppendOperation(append, row, committed, released, future))
         return future
 
     def settle(self, settle: Settle) -> None:
@@ -155,7 +162,7 @@ class SqliteStore:
         if parsed is not None and parsed[1] == self._tag:
             return await self._read(lambda c: self._records(c, "seq = ?", [parsed[0]], 1))
         where = "seq IN (SELECT event FROM dedupe WHERE id = ?)"
-        return await self._read(lambda c: self._records(c, where, [id_or_dedupe_id], 10))
+        return await self._read(lambda c: self._records(c, where, [rows.text(id_or_dedupe_id)], 10))
 
     async def events(self, query: Query) -> list[EventRecord]:
         """List events, the newest first."""
@@ -170,14 +177,14 @@ class SqliteStore:
             values.append(query.route)
 
         def work(connection: Any) -> list[DeliveryRecord]:
-            sql = (
-                f"SELECT {rows.DELIVERY_COLUMNS} FROM delivery WHERE state = 3 AND {where} "
-                "ORDER BY event DESC, n LIMIT ?"
-            )
-            return [
-                rows.delivery_record(row, self._tag)
-                for row in connection.execute(sql, [*values, query.limit])
-            ]
+            sql = f"SELECT {rows.DELIVERY_COLUMNS} FROM delivery WHERE state = 3 AND {where}"
+            found = connection.execute(
+                f"{sql} ORDER BY event DESC, n LIMIT ?", [*values, query.limit]
+            ).fetchall()
+            if len(found) == query.limit:  # a page ends with an event, so that the next begins with one
+                seq, n = found[-1][:2]
+                found += connection.execute(f"{sql} AND event = ? AND n > ? ORDER BY n", [*values, seq, n])
+            return [rows.delivery_record(row, self._tag) for row in found]
 
         return await self._read(work)
 
@@ -212,8 +219,14 @@ class SqliteStore:
             raise StoreUnusable(
                 f"SQLite {dbapi2.sqlite_version} can corrupt a WAL database; install pysqlite3 >= 0.6.1"
             )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self._path)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise StoreUnusable(
+                f"{self._path} can't be made or written: {error.strerror}; check the folder and its mode"
+            ) from error
         try:
             self._connection = dbapi2.connect(
                 self._path,
@@ -222,6 +235,7 @@ class SqliteStore:
                 check_same_thread=False,
                 cached_statements=256,
             )
+            _check_header(self._path)
             self._prepare(self._connection)
             self._reader = dbapi2.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro",
@@ -239,7 +253,9 @@ class SqliteStore:
             raise
 
     def _prepare(self, connection: Any) -> None:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded by a new file only
+        if not self._path.stat().st_size:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync there does not reach the disk
@@ -247,11 +263,7 @@ class SqliteStore:
         if connection.execute("PRAGMA synchronous").fetchone() != (2,):
             raise StoreUnusable(f"{self._path}: this SQLite does not sync every commit")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(VERSIONS):
-            raise StoreUnusable(
-                f"{self._path} was written by a newer relay (schema {version}, this one knows {len(VERSIONS)}); "
-                "run that version, or start with another file"
-            )
+        _check_version(self._path, version)
         connection.execute("BEGIN IMMEDIATE")
         for number, script in enumerate(VERSIONS[version:], version + 1):
             for statement in script.split(";"):
@@ -264,6 +276,8 @@ class SqliteStore:
         self._tag, mark = (_meta(connection, key) for key in ("tag", "mark"))
         self._recover(connection, mark)
         connection.execute("COMMIT")
+        # Now the file itself tells what it is, without its log.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _recover(self, connection: Any, mark: int) -> None:
         """Make what the last process had in its hands pending in the store."""
@@ -302,7 +316,7 @@ class SqliteStore:
             )
         plan = _Plan(mark, [o for o in batch.appends if o.append.dedupe_until])
         for operation in batch.appends:
-            plan.add(operation.append)
+            plan.add(operation)
         for settle in batch.settles:
             plan.settled += rows.settled_row(settle)
             if settle.settlement.reason is not None and settle.attempt is not None:
@@ -334,7 +348,7 @@ class SqliteStore:
             plan.waiting.clear()
             for operation in batch.appends:
                 if not operation.duplicate_of:
-                    plan.add(operation.append)
+                    plan.add(operation)
         insert_many(connection, _EVENTS, "", rows.EVENT_WIDTH, plan.events)
         insert_many(connection, _DELIVERIES, "", rows.DELIVERY_WIDTH, plan.waiting)
         insert_many(connection, _DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, plan.settled)
@@ -447,9 +461,10 @@ class _Plan:
         self.settled: list[Any] = []
         self.attempts: list[Any] = []
 
-    def add(self, append: Append) -> None:
+    def add(self, operation: AppendOperation) -> None:
         """Add an event, and a row for each of its deliveries that is not held in memory."""
-        self.events += rows.event_row(append)
+        append = operation.append
+        self.events += operation.row
         if not all(append.held):
             for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
                 if not held:
@@ -457,7 +472,7 @@ class _Plan:
 
 
 def _dedupe_key(append: Append) -> tuple[str, str]:
-    return append.event.dedupe_id, f"{append.event.route}/{append.event.sender}"
+    return rows.text(append.event.dedupe_id), f"{append.event.route}/{append.event.sender}"
 
 
 def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, list[Any]]:
@@ -470,6 +485,30 @@ def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, lis
         parts.append(f"{seq} < ?")
         values.append(query.before)
     return " AND ".join(parts), values
+
+
+def _check_header(path: Path) -> None:
+    """Raise StoreUnusable if the file is none of ours, before anything of it is touched.
+
+    The header's format: https://sqlite.org/fileformat2.html#the_database_header
+    """
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header:
+        return
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise StoreUnusable(f"{path} is not a database; name another file as `store`")
+    if int.from_bytes(header[68:72], "big") != _APPLICATION:
+        raise StoreUnusable(f"{path} is a database, but not a relay's; name another file as `store`")
+    _check_version(path, int.from_bytes(header[60:64], "big"))
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version > len(VERSIONS):
+        raise StoreUnusable(
+            f"{path} was written by a newer relay (schema {version}, this one knows {len(VERSIONS)}); "
+            "run that version, or start with another file"
+        )
 
 
 def _meta(connection: Any, key: str) -> int:

@@ -27,6 +27,7 @@ class AppendOperation:
     """An append on its way to the disk and back."""
 
     append: Append
+    row: tuple[Any, ...]
     committed: Callable[[], None]
     released: Callable[[], None]
     future: "asyncio.Future[str]"

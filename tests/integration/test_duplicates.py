@@ -1,0 +1,56 @@
+"""The same id many times at once is one event."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+
+from tests.support.running import StartRelay
+from tests.support.site import Site
+from tests.support.target import Target
+from tests.support.waiting import until
+
+MANY = 1000
+
+
+async def test_the_same_id_a_thousand_times_at_once_is_one_event(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """One 202 and 999 times 200, all with one id; one event is stored; the target gets one request."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    answers = await asyncio.gather(*(relay.post("in", {"id": "one"}) for _ in range(MANY)))
+    assert Counter(answer.status for answer in answers) == {202: 1, 200: MANY - 1}
+    (event_id,) = {answer.json["id"] for answer in answers}
+    assert [event["id"] for event in await relay.events()] == [event_id]
+    assert (await relay.fate(event_id, "hook"))["state"] == "delivered"
+    assert [request.id for request in target.requests] == [event_id]
+    labels = {"route": "in", "outcome": "duplicate", "reason": ""}
+    assert await relay.value("relay_requests_total", **labels) == MANY - 1
+    assert await relay.value("relay_pending_deliveries", target="hook") == 0
+
+
+async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_commit(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """While the first is not on disk, its duplicate is not answered 2xx either; then it gets the same id."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    lock = sqlite3.connect(site.var / "relay.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        both = [asyncio.create_task(relay.post("in", {"id": "one"})) for _ in range(2)]
+
+        async def arrived() -> bool:
+            return await relay.value("relay_request_bytes_count", route="in") == 2
+
+        await until(arrived, "both requests to arrive")
+        done = [task.done() for task in both]
+    finally:
+        lock.rollback()
+        lock.close()
+    answers = [await task for task in both]
+    assert done == [False, False]
+    assert sorted(answer.status for answer in answers) == [200, 202]
+    assert answers[0].json["id"] == answers[1].json["id"]

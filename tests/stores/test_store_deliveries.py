@@ -1,0 +1,310 @@
+"""settle, claim, replay and bury: who owns a delivery, and what becomes of it."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from relay.errors import Reason
+from relay.event import Delivery, DeliveryState, Event
+from relay.settle import Settlement
+from relay.store import DeliveryRecord, Store
+from tests.stores.engine import (
+    DEADLINE,
+    DELIVERED,
+    DROPPED,
+    NOW,
+    Appender,
+    Engine,
+    dead,
+    retry,
+    settle,
+    start_settle,
+    token_of,
+)
+
+MANY = 10**9
+
+
+async def record(store: Store, event: Event, n: int = 0) -> DeliveryRecord:
+    (found,) = await store.find(event.id)
+    return found.deliveries[n]
+
+
+async def claim(store: Store, now: float = NOW, *, limit: int = 100, size: int = MANY) -> list[Delivery]:
+    return (await store.claim("inbox", now, limit, size)).deliveries
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
+@pytest.mark.parametrize(
+    ("settlement", "state", "reason", "attempts"),
+    [
+        (DELIVERED, DeliveryState.DELIVERED, "", 1),
+        (DROPPED, DeliveryState.DROPPED, "", 0),
+        (dead(Reason.GONE), DeliveryState.DEAD, "gone", 1),
+        (dead(Reason.EXPIRED, 0), DeliveryState.DEAD, "expired", 0),
+    ],
+)
+async def test_end_is_recorded(
+    store: Store,
+    appender: Appender,
+    held: bool,  # noqa: FBT001  a table's column
+    settlement: Settlement,
+    state: DeliveryState,
+    reason: str,
+    attempts: int,
+) -> None:
+    """Held in memory or claimed from the store: delivered, dropped and dead are recorded with their reason."""
+    event = await appender.append({"inbox": held})
+    delivery = appender.held(event) if held else (await claim(store))[0]
+    await settle(store, delivery, settlement, status=210, detail="told", at=NOW + 7)
+    found = await record(store, event)
+    assert (found.state, found.reason, found.attempts) == (state, reason, attempts)
+    assert (found.settled_at, found.due, found.status, found.detail) == (NOW + 7, None, 210, "told")
+    assert (await store.counts()).pending == {}
+    assert await claim(store, NOW + 10**6) == []
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
+async def test_retry_waits_until_it_is_due(store: Store, appender: Appender, held: bool) -> None:  # noqa: FBT001  a table's column
+    """A retry is pending, can't be claimed before its time, and then carries its attempts and budget's start."""
+    event = await appender.append({"inbox": held})
+    delivery = appender.held(event) if held else (await claim(store))[0]
+    await settle(store, delivery, retry(NOW + 60), status=500)
+    found = await record(store, event)
+    assert (found.state, found.due, found.settled_at) == (DeliveryState.PENDING, NOW + 60, None)
+    early = await store.claim("inbox", NOW + 59, 10, MANY)
+    assert (early.deliveries, early.next_due) == ([], NOW + 60)
+    (again,) = await claim(store, NOW + 60)
+    assert (again.attempts, again.since, again.event) == (1, NOW, event)
+
+
+async def test_failed_attempts_are_told_in_order(store: Store, appender: Appender) -> None:
+    """Each failed attempt has a record of its own; a success has none, its traces are the delivery's."""
+    event = await appender.append({"inbox": True})
+    await settle(store, appender.held(event), retry(NOW + 5), at=NOW + 1, status=500, detail="one")
+    (second,) = await claim(store, NOW + 5)
+    await settle(store, second, retry(NOW + 9, 2, Reason.TIMEOUT), at=NOW + 6, status=0, detail="two")
+    (third,) = await claim(store, NOW + 9)
+    await settle(store, third, Settlement(DELIVERED.verdict, DELIVERED.state, 3), at=NOW + 10)
+    tried = (await record(store, event)).tried
+    assert [(t.attempt, t.at, t.duration, t.status, t.reason, t.detail) for t in tried] == [
+        (1, NOW + 1, 0.25, 500, "unavailable", "one"),
+        (2, NOW + 6, 0.25, 0, "timeout", "two"),
+    ]
+
+
+async def test_long_detail_is_cut(store: Store, appender: Appender) -> None:
+    """A target's page-long answer does not fill the store."""
+    event = await appender.append({"inbox": True})
+    await settle(store, appender.held(event), retry(NOW + 5), detail="x" * 10_000)
+    found = await record(store, event)
+    assert 100 <= len(found.detail) <= 1000
+    assert 100 <= len(found.tried[0].detail) <= 1000
+
+
+async def test_detail_that_cannot_be_written_stops_nothing(store: Store, appender: Appender) -> None:
+    """Text that no database takes, in a transform's error, neither loses the settle nor blocks those after it."""
+    event = await appender.append({"inbox": True})
+    odd = start_settle(
+        store, appender.held(event), dead(Reason.TRANSFORM_FAILED), detail="KeyError: '\ud800'"
+    )
+    other = await appender.append()
+    await asyncio.wait_for(odd.wait(), 5)
+    assert (await record(store, event)).state is DeliveryState.DEAD
+    assert (await record(store, other)).state is DeliveryState.PENDING
+
+
+async def test_claim_takes_the_longest_due_first(store: Store, appender: Appender) -> None:
+    """Order is by due time, whatever the order of arrival."""
+    events = [await appender.append(now=NOW + due) for due in (30, 10, 20)]
+    taken = await claim(store, NOW + 100)
+    assert [delivery.event.id for delivery in taken] == [events[n].id for n in (1, 2, 0)]
+
+
+async def test_claim_is_of_one_target(store: Store, appender: Appender) -> None:
+    """Each target has its own queue."""
+    event = await appender.append({"chat": False, "inbox": False})
+    (taken,) = await claim(store)
+    assert (taken.target, taken.forward, taken.n) == ("inbox", "to-inbox", 1)
+    (other,) = (await store.claim("chat", NOW, 10, MANY)).deliveries
+    assert (other.event.id, other.n) == (event.id, 0)
+    assert (await store.claim("nowhere", NOW, 10, MANY)).deliveries == []
+
+
+async def test_claim_heeds_its_limit(store: Store, appender: Appender) -> None:
+    """At most `limit` are taken; the rest waits for the next claim."""
+    for _ in range(5):
+        await appender.append()
+    first = await store.claim("inbox", NOW, 3, MANY)
+    assert len(first.deliveries) == 3
+    assert first.next_due == NOW
+    second = await store.claim("inbox", NOW, 3, MANY)
+    assert len(second.deliveries) == 2
+    assert second.next_due is None
+
+
+async def test_claim_heeds_its_bytes(store: Store, appender: Appender) -> None:
+    """About `size` bytes of bodies are taken: memory stays bounded however long the backlog."""
+    for _ in range(5):
+        await appender.append(body=b"x" * 1000)
+    assert len(await claim(store, size=2500)) == 3
+    assert len(await claim(store, size=1)) == 1
+    assert len(await claim(store, size=10_000)) == 1
+
+
+async def test_body_larger_than_the_bytes_is_taken_alone(store: Store, appender: Appender) -> None:
+    """A single large body is delivered all the same, or it would wait for ever."""
+    event = await appender.append(body=b"x" * 100_000)
+    (taken,) = await claim(store, size=10)
+    assert taken.event == event
+
+
+async def test_claimed_is_not_claimed_again(store: Store, appender: Appender) -> None:
+    """What is in somebody's hands is nobody else's, and counts as pending still."""
+    await appender.append()
+    assert len(await claim(store)) == 1
+    assert await claim(store) == []
+    assert (await store.counts()).pending == {"inbox": 1}
+
+
+async def test_held_delivery_is_not_claimed(store: Store, appender: Appender) -> None:
+    """What a lane holds in memory is not taken from the store as well."""
+    await appender.append({"inbox": True})
+    assert await claim(store) == []
+
+
+async def test_each_claim_has_a_token_of_its_own(store: Store, appender: Appender) -> None:
+    """Two claims can be told apart, and from what is held in memory."""
+    await appender.append()
+    await appender.append()
+    (one,) = await claim(store, limit=1)
+    (two,) = await claim(store, limit=1)
+    assert len({one.token, two.token, token_of(store)}) == 3
+
+
+async def test_stale_owner_cannot_settle(store: Store, appender: Appender) -> None:
+    """After another took a delivery over, the first one's result changes nothing, and is let go."""
+    event = await appender.append()
+    (mine,) = await claim(store)
+    stale = replace(mine, token=mine.token + 1)
+    await settle(store, stale, dead())
+    assert (await record(store, event)).state is DeliveryState.CLAIMED
+    await settle(store, mine, DELIVERED)
+    assert (await record(store, event)).state is DeliveryState.DELIVERED
+    await settle(store, mine, dead())
+    assert (await record(store, event)).state is DeliveryState.DELIVERED
+
+
+async def test_second_settle_of_a_held_delivery_changes_nothing(store: Store, appender: Appender) -> None:
+    """The first result stands."""
+    event = await appender.append({"inbox": True})
+    await settle(store, appender.held(event), DELIVERED)
+    await settle(store, appender.held(event), dead())
+    assert (await record(store, event)).state is DeliveryState.DELIVERED
+
+
+async def test_owner_from_before_a_restart_cannot_settle(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
+    """What another process held or claimed is pending again after a restart; its late result is let go."""
+    held = await appender.append({"inbox": True})
+    stored = await appender.append({"inbox": False})
+    (claimed,) = await claim(store)
+    old = appender.held(held)
+    await engine.close(store)
+    reopened = await engine.open()
+    for delivery in (old, claimed):
+        await settle(reopened, delivery, DELIVERED)
+    assert {d.event.id for d in await claim(reopened)} == {held.id, stored.id}
+    for delivery in (old, claimed):
+        await settle(reopened, delivery, DELIVERED)
+    assert (await reopened.counts()).pending == {"inbox": 2}
+
+
+@pytest.mark.parametrize(
+    "end", [DELIVERED, DROPPED, dead(Reason.TIMEOUT)], ids=["delivered", "dropped", "dead"]
+)
+@pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
+async def test_replay_begins_anew(store: Store, appender: Appender, end: Settlement, held: bool) -> None:  # noqa: FBT001  a table's column
+    """What has ended can be replayed: the same event and id, a fresh budget from now on, due at once."""
+    event = await appender.append({"inbox": held})
+    delivery = appender.held(event) if held else (await claim(store))[0]
+    await settle(store, delivery, end)
+    assert await store.replay(event.seq, 0, NOW + 500) is True
+    found = await record(store, event)
+    assert (found.state, found.attempts, found.reason, found.due) == (DeliveryState.PENDING, 0, "", NOW + 500)
+    (again,) = await claim(store, NOW + 500)
+    assert (again.event, again.attempts, again.since) == (event, 0, NOW + 500)
+    await settle(store, again, DELIVERED)
+    assert (await record(store, event)).state is DeliveryState.DELIVERED
+
+
+async def test_only_what_has_ended_is_replayed(store: Store, appender: Appender) -> None:
+    """Pending, claimed, held and unknown deliveries are left alone: nobody gets an event twice at once."""
+    waiting = await appender.append()
+    held = await appender.append({"inbox": True})
+    assert await store.replay(waiting.seq, 0, NOW + 1) is False
+    assert await store.replay(held.seq, 0, NOW + 1) is False
+    assert await store.replay(waiting.seq, 5, NOW + 1) is False
+    assert await store.replay(12345, 0, NOW + 1) is False
+    assert len(await claim(store)) == 1
+    assert await store.replay(waiting.seq, 0, NOW + 1) is False
+    assert (await record(store, waiting)).state is DeliveryState.CLAIMED
+
+
+async def test_second_replay_waits_for_the_first(store: Store, appender: Appender) -> None:
+    """Of two replays at once, one counts."""
+    event = await appender.append({"inbox": True})
+    await settle(store, appender.held(event), dead())
+    answers = await asyncio.gather(*(store.replay(event.seq, 0, NOW + n) for n in range(3)))
+    assert sorted(answers) == [False, False, True]
+
+
+async def test_bury_ends_what_has_no_target_any_more(store: Store, appender: Appender) -> None:
+    """Pending deliveries of removed targets are dead with the reason; the others stay as they are."""
+    event = await appender.append({"inbox": False, "old": False, "older": False})
+    await appender.append({"old": False})
+    (taken,) = (await store.claim("older", NOW, 10, MANY)).deliveries
+    buried = await store.bury(["inbox"], Reason.TARGET_REMOVED.value, NOW + 3)
+    assert buried == {"old": 2, "older": 1}
+    found = await record(store, event, 1)
+    assert (found.state, found.reason, found.settled_at) == (DeliveryState.DEAD, "target_removed", NOW + 3)
+    assert (await store.counts()).pending == {"inbox": 1}
+    await settle(store, taken, DELIVERED)
+    assert (await record(store, event, 2)).state is DeliveryState.DEAD
+    assert await store.bury(["inbox"], Reason.TARGET_REMOVED.value, NOW + 4) == {}
+
+
+async def test_what_is_buried_can_be_replayed(store: Store, appender: Appender) -> None:
+    """Once the target is back, so is what it was owed."""
+    event = await appender.append({"old": False})
+    await store.bury([], Reason.TARGET_REMOVED.value, NOW)
+    assert await store.replay(event.seq, 0, NOW + 1) is True
+    (again,) = (await store.claim("old", NOW + 1, 10, MANY)).deliveries
+    assert again.event.id == event.id
+
+
+async def test_replayed_delivery_of_a_held_event_outlives_a_restart(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
+    """Held siblings, a replayed one and a delivered one all keep their state over a restart."""
+    event = await appender.append({"inbox": True, "chat": True, "crm": True})
+    await settle(store, appender.held(event, 0, "inbox"), DELIVERED)
+    await settle(store, appender.held(event, 1, "chat"), dead())
+    assert await store.replay(event.seq, 1, NOW + 1) is True
+    await engine.close(store)
+    reopened = await engine.open()
+    (found,) = await reopened.find(event.id)
+    assert [delivery.state.word for delivery in found.deliveries] == ["delivered", "pending", "pending"]
+
+
+async def test_settled_is_called_once_it_is_on_disk(store: Store, appender: Appender) -> None:
+    """When the lane hears of it, a reader sees it."""
+    event = await appender.append({"inbox": True})
+    done = start_settle(store, appender.held(event), DELIVERED)
+    assert not done.is_set()
+    assert store.waiting == 1
+    await asyncio.wait_for(done.wait(), DEADLINE)
+    assert (await record(store, event)).state is DeliveryState.DELIVERED
+    assert store.waiting == 0

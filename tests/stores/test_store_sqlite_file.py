@@ -1,0 +1,172 @@
+"""What is SQLite's own: its file, its settings, and files that are none of ours."""
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from pysqlite3 import dbapi2
+
+from relay.errors import StoreUnusable
+from relay.stores.sqlite import SqliteStore
+from tests.stores.engine import Appender, SqliteEngine, soon
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "relay.db"
+
+
+@pytest.fixture
+async def engine(path: Path) -> SqliteEngine:
+    return SqliteEngine(path)
+
+
+def put(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def put_database(path: Path, *statements: str) -> None:
+    """Write a database as another program would."""
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def damage(path: Path) -> None:
+    """Overwrite the first pages behind the header."""
+    data = bytearray(path.read_bytes())
+    data[100:8192] = b"\xff" * 8092
+    path.write_bytes(bytes(data))
+
+
+def permissions(folder: Path) -> dict[str, int]:
+    """Return what others than the owner may do with each file."""
+    return {file.name: file.stat().st_mode & 0o077 for file in folder.iterdir()}
+
+
+def files(folder: Path) -> Mapping[str, bytes]:
+    """Return what stands in a folder, but for the lock, which tells nothing."""
+    return {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith(".lock")}
+
+
+async def refused(path: Path, said: str) -> None:
+    before = files(path.parent)
+    with pytest.raises(StoreUnusable, match=said):
+        await SqliteStore(path).open()
+    assert files(path.parent) == before, "the file was changed"
+
+
+async def test_file_that_is_no_database_is_left_alone(path: Path) -> None:
+    """A file that somebody else needs is refused and untouched, byte for byte."""
+    put(path, b"precious text, and long enough to look like a header of something else\n" * 100)
+    await refused(path, "not a database")
+
+
+async def test_database_of_another_program_is_left_alone(path: Path) -> None:
+    """Somebody else's SQLite database gets none of our tables, and keeps its journal mode."""
+    put_database(path, "CREATE TABLE precious (a)", "INSERT INTO precious VALUES (1)")
+    await refused(path, "not a relay's")
+
+
+async def test_database_of_another_program_with_a_version_is_left_alone(path: Path) -> None:
+    """The same if that program numbers its versions as we do."""
+    put_database(path, "CREATE TABLE precious (a)", "PRAGMA user_version = 1")
+    await refused(path, "relay")
+
+
+async def test_newer_schema_is_refused(path: Path, engine: SqliteEngine) -> None:
+    """After a downgrade the old version says which one is needed, and changes nothing."""
+    await engine.close(await engine.open())
+    connection = dbapi2.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.commit()
+    connection.close()
+    await refused(path, "written by a newer relay")
+
+
+async def test_damaged_database_is_refused(path: Path, engine: SqliteEngine) -> None:
+    """A file whose pages are overwritten is told, not repaired by chance."""
+    store = await engine.open()
+    appender = Appender(store)
+    for _ in range(50):
+        await appender.append(body=bytes(2000))
+    await engine.close(store)
+    damage(path)
+    with pytest.raises(StoreUnusable, match=r"can't be used|malformed"):
+        await SqliteStore(path).open()
+
+
+async def test_path_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    """A wrong `store:` is told with its path."""
+    with pytest.raises(StoreUnusable, match=tmp_path.name):
+        await SqliteStore(tmp_path).open()
+
+
+async def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """A parent that is a file is told like any other fault of the place."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnusable, match="file"):
+        await SqliteStore(tmp_path / "file" / "relay.db").open()
+
+
+async def test_refused_store_can_be_opened_once_it_is_mended(path: Path, engine: SqliteEngine) -> None:
+    """A refusal holds no lock."""
+    put(path, b"not a database" * 100)
+    await refused(path, "not a database")
+    put(path, b"")
+    await engine.close(await engine.open())
+
+
+async def test_every_commit_is_synced(engine: SqliteEngine) -> None:
+    """WAL with synchronous=FULL: what is committed is on the disk and not only on its way."""
+    store = await engine.open()
+    settings = {
+        name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    }
+    assert settings == {"journal_mode": "wal", "synchronous": 2}
+    await engine.close(store)
+
+
+async def test_reader_cannot_write(engine: SqliteEngine) -> None:
+    """Only the writer's connection writes: the second one is read-only, and never checkpoints."""
+    store = await engine.open()
+    with pytest.raises(dbapi2.OperationalError, match="readonly"):
+        store._reader.execute("DELETE FROM event")
+    assert store._reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    await engine.close(store)
+
+
+async def test_sqlite_is_one_without_the_wal_reset_bug() -> None:
+    """The bundled SQLite is 3.51.3 or later."""
+    assert dbapi2.sqlite_version_info >= (3, 51, 3)
+
+
+async def test_file_is_whole_after_a_full_disk(path: Path, engine: SqliteEngine) -> None:
+    """After commits that failed for want of space, SQLite finds nothing wrong with the file."""
+    store = await engine.open()
+    appender = Appender(store)
+    await engine.fill_disk(store)
+    answers = await asyncio.gather(
+        *(soon(appender.start(appender.event(body=bytes(50_000)))) for _ in range(20)), return_exceptions=True
+    )
+    assert any(isinstance(answer, Exception) for answer in answers)
+    await engine.free_disk(store)
+    await appender.append()
+    await engine.close(store)
+    connection = dbapi2.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+async def test_files_are_for_their_owner_alone(path: Path, engine: SqliteEngine) -> None:
+    """Bodies of webhooks are nobody else's concern: the database and its WAL are not readable to others."""
+    store = await engine.open()
+    await Appender(store).append()
+    modes = permissions(path.parent)
+    await engine.close(store)
+    assert set(modes.values()) == {0}, modes

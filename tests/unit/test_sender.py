@@ -1,0 +1,148 @@
+"""The parts of an attempt that need no network: lines of a file target, trace context, reasons of exceptions."""
+
+import base64
+import json
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from relay.egress import EgressBlocked
+from relay.errors import Reason
+from relay.event import Delivery, Event, format_id
+from relay.route import Outgoing
+from relay.sender import line, reason_of, traceparent
+
+NOW = 1_700_000_000.25
+KEY = ConnectionKey("chat.example.org", 443, True, True, None, None, None)
+RAW = st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+
+
+def delivery(
+    headers: Mapping[str, str] | None = None,
+    *,
+    n: int = 0,
+    attempts: int = 0,
+    sender: str = "",
+    kind: str = "push",
+) -> Delivery:
+    event = Event(5, format_id(5, 7), "hello", sender, kind, "k", "", NOW, headers or {}, {}, b"")
+    return Delivery(event, n, "inbox", "inbox", attempts, NOW, 1)
+
+
+def test_line_tells_the_delivery() -> None:
+    """A line holds what a reader needs, with the exact text of the body."""
+    made = line(
+        delivery(attempts=2), Outgoing("", {"content-type": "application/json"}, '{"a": "ä"}'.encode())
+    )
+    assert made.endswith(b"\n")
+    assert json.loads(made) == {
+        "id": format_id(5, 7),
+        "route": "hello",
+        "type": "push",
+        "key": "k",
+        "received": "2023-11-14T22:13:20.250+00:00",
+        "attempt": 3,
+        "headers": {"content-type": "application/json"},
+        "body": '{"a": "ä"}',
+    }
+
+
+def test_line_names_a_sender() -> None:
+    """On a route with several senders, the line says which one it was."""
+    assert json.loads(line(delivery(sender="hue"), Outgoing("", {}, b"")))["sender"] == "hue"
+
+
+@given(body=st.binary(max_size=200), header=RAW, kind=RAW)
+def test_line_is_one_line_and_keeps_the_body(body: bytes, header: str, kind: str) -> None:
+    """Whatever is delivered, it is one line of JSON, and the body can be had back to the byte."""
+    made = line(delivery(kind=kind), Outgoing("", {"x-any": header}, body))
+    assert made.count(b"\n") == 1
+    record = json.loads(made)
+    back = record["body"].encode() if "body" in record else base64.b64decode(record["body_base64"])
+    assert back == body
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+
+
+def test_trace_of_the_sender_goes_on() -> None:
+    """The sender's trace id and flags are kept; the span is the attempt's own (W3C Trace Context §3.2)."""
+    made = traceparent(delivery({"traceparent": f"00-{TRACE}-{PARENT}-01"}, n=1, attempts=2))
+    assert made == f"00-{TRACE}-0000000200000003-01"
+
+
+@pytest.mark.parametrize(
+    "given_trace",
+    [
+        "",
+        "junk",
+        f"00-{TRACE}-{PARENT}",
+        f"00-{TRACE}-{PARENT}-01-extra",
+        f"00-{TRACE.upper()}-{PARENT}-01",
+        f"ff-{TRACE}-{PARENT}-01",
+        f"00-{'0' * 32}-{PARENT}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f" 00-{TRACE}-{PARENT}-01",
+    ],
+)
+def test_invalid_trace_is_ignored(given_trace: str) -> None:
+    """A trace context that the standard calls invalid, all zeros included, makes way for the event's own."""
+    made = traceparent(delivery({"traceparent": given_trace}))
+    assert made == f"00-{format_id(5, 7)[4:]:0>32}-0000000100000001-00"
+
+
+@given(n=st.integers(0, 10_000), attempts=st.integers(0, 10_000))
+def test_trace_context_is_well_formed_and_names_the_attempt(n: int, attempts: int) -> None:
+    """Every attempt has a span of its own, never all zeros."""
+    made = traceparent(delivery(n=n, attempts=attempts))
+    found = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", made)
+    assert found
+    assert int(found[1], 16)
+    assert int(found[2], 16)
+    assert made != traceparent(delivery(n=n, attempts=attempts + 1))
+    assert made != traceparent(delivery(n=n + 1, attempts=attempts))
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+BLOCKED = EgressBlocked("169.254.169.254 lies in 169.254.0.0/16, which the relay never dials")
+REASONS: list[tuple[Exception, Reason]] = [
+    (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), Reason.DNS),
+    (socket.gaierror(-2, "Name or service not known"), Reason.DNS),
+    (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "wrong version number")), Reason.TLS),
+    (aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError("self-signed")), Reason.TLS),
+    (ssl.SSLError(1, "bad record mac"), Reason.TLS),
+    (TimeoutError(), Reason.TIMEOUT),
+    (aiohttp.ServerTimeoutError(), Reason.TIMEOUT),
+    (aiohttp.ConnectionTimeoutError(), Reason.TIMEOUT),
+    (aiohttp.SocketTimeoutError(), Reason.TIMEOUT),
+    (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")), Reason.CONNECTION),
+    (aiohttp.ServerDisconnectedError(), Reason.CONNECTION),
+    (aiohttp.ClientPayloadError("cut short"), Reason.CONNECTION),
+    (aiohttp.ClientOSError(104, "reset"), Reason.CONNECTION),
+    (ConnectionResetError(104, "reset"), Reason.CONNECTION),
+    (BrokenPipeError(32, "broken pipe"), Reason.CONNECTION),
+    (ValueError("anything else"), Reason.CONNECTION),
+    (BLOCKED, Reason.BLOCKED),
+    (aiohttp.ClientConnectorError(KEY, BLOCKED), Reason.BLOCKED),
+    (caused(aiohttp.ClientConnectorError(KEY, OSError(0, "failed")), BLOCKED), Reason.BLOCKED),
+    (aiohttp.InvalidURL(URL("http://example.org")), Reason.BLOCKED),
+]
+
+
+@pytest.mark.parametrize(("error", "reason"), REASONS, ids=lambda value: type(value).__name__)
+def test_exception_has_one_reason(error: Exception, reason: Reason) -> None:
+    """Each exception of aiohttp, or below it, stands for one reason of the closed list."""
+    assert reason_of(error) is reason

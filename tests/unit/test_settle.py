@@ -1,0 +1,231 @@
+"""Every row of the table in relay/settle.py, and what holds for all of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.errors import Reason
+from relay.event import Delivery, DeliveryState, Event
+from relay.retry import RetryPolicy, by_schedule
+from relay.settle import Attempt, Settlement, Verdict, classify, drop, expire, fail, settle
+
+SINCE = 1_700_000_000.0
+NOW = SINCE + 10
+POLICY = by_schedule((60.0, 300.0), 0.0, 3600.0)
+
+
+def delivery(attempts: int = 0, since: float = SINCE) -> Delivery:
+    event = Event(1, "evt_1", "hello", "", "", "", "", since, {}, {}, b"")
+    return Delivery(event, 0, "inbox", "inbox", attempts, since, 7)
+
+
+def answered(status: int, retry_after: float | None = None) -> Attempt:
+    return Attempt(NOW - 1, 1.0, status, retry_after=retry_after)
+
+
+def failed(reason: Reason) -> Attempt:
+    return Attempt(NOW - 1, 1.0, reason=reason)
+
+
+def decide(
+    attempt: Attempt, attempts: int = 0, *, policy: RetryPolicy = POLICY, give_up_on: tuple[int, ...] = ()
+) -> Settlement:
+    return settle(delivery(attempts), attempt, policy, give_up_on=give_up_on, now=NOW, chance=0.5)
+
+
+def expected_reason(status: int) -> Reason | None:
+    if status == 410:
+        return Reason.GONE
+    if status == 429:
+        return Reason.THROTTLED
+    return {2: None, 3: Reason.REDIRECTED, 4: Reason.REFUSED}.get(status // 100, Reason.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_each_status_has_one_meaning(status: int) -> None:
+    """From 100 to 599: 2xx is a delivery, all else is one reason of the closed list."""
+    assert classify(status) is expected_reason(status)
+
+
+@pytest.mark.parametrize("status", [0, 600, 999, -1])
+def test_status_that_is_none_is_no_delivery(status: int) -> None:
+    """A number outside HTTP's is no success."""
+    assert classify(status) is Reason.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_2xx_is_delivered(status: int) -> None:
+    """A claimed one --2xx--> delivered."""
+    assert decide(answered(status)) == Settlement(Verdict.DELIVERED, DeliveryState.DELIVERED, 1)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "reason"),
+    [
+        (answered(500), Reason.UNAVAILABLE),
+        (answered(404), Reason.REFUSED),
+        (answered(302), Reason.REDIRECTED),
+        (answered(102), Reason.UNAVAILABLE),
+        (failed(Reason.TIMEOUT), Reason.TIMEOUT),
+        (failed(Reason.CONNECTION), Reason.CONNECTION),
+        (failed(Reason.TLS), Reason.TLS),
+        (failed(Reason.DNS), Reason.DNS),
+    ],
+)
+def test_failure_is_tried_again(attempt: Attempt, reason: Reason) -> None:
+    """A claimed one --fails, budget left--> pending, due later; the attempt is counted, nobody else waits."""
+    assert decide(attempt) == Settlement(Verdict.RETRY, DeliveryState.PENDING, 1, NOW + 60, reason)
+    assert decide(attempt, attempts=1) == Settlement(
+        Verdict.RETRY, DeliveryState.PENDING, 2, NOW + 300, reason
+    )
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("asked", "due"), [(5.0, 60.0), (60.0, 60.0), (500.0, 500.0), (0.0, 60.0)])
+def test_target_that_asks_to_wait_is_left_alone(status: int, asked: float, due: float) -> None:
+    """A claimed one --target asks to wait--> pending; the whole target waits, the delivery for the longer of the two."""
+    found = decide(answered(status, retry_after=asked))
+    assert (found.verdict, found.state) == (Verdict.RETRY, DeliveryState.PENDING)
+    assert found.due == NOW + due
+    assert found.hold_until == NOW + asked
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_without_retry_after_only_the_delivery_waits(status: int) -> None:
+    """429 or 503 alone is an ordinary retry."""
+    found = decide(answered(status))
+    assert found.due == NOW + 60
+    assert found.hold_until == 0
+
+
+@pytest.mark.parametrize("status", [200, 301, 400, 404, 500, 502, 504])
+def test_retry_after_counts_with_429_and_503_alone(status: int) -> None:
+    """On any other status Retry-After says nothing about the target's load."""
+    found = decide(answered(status, retry_after=1000.0))
+    assert found.hold_until == 0
+    assert found.due in {0, NOW + 60}
+
+
+@pytest.mark.parametrize(
+    "attempt", [answered(500), answered(404), answered(429), failed(Reason.TIMEOUT), failed(Reason.DNS)]
+)
+def test_used_up_budget_is_dead_with_the_last_reason(attempt: Attempt) -> None:
+    """A claimed one --fails, budget used up--> dead, with the last reason."""
+    found = decide(attempt, attempts=2)
+    assert (found.verdict, found.state, found.attempts) == (Verdict.DEAD, DeliveryState.DEAD, 3)
+    assert found.reason is (attempt.reason or classify(attempt.status))
+    assert found.due == 0
+
+
+def test_last_attempt_still_holds_the_target() -> None:
+    """A target that asks to wait is heard even by a delivery that is not tried again."""
+    found = decide(answered(503, retry_after=30.0), attempts=2)
+    assert (found.verdict, found.hold_until) == (Verdict.DEAD, NOW + 30)
+
+
+def test_old_delivery_is_dead_after_its_attempt() -> None:
+    """From `max_age` on, a failure is the last, whatever attempts are left."""
+    found = settle(delivery(0, SINCE - 3600), answered(500), POLICY, give_up_on=(), now=NOW, chance=0.5)
+    assert (found.verdict, found.reason) == (Verdict.DEAD, Reason.UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "reason", "pause"),
+    [
+        (answered(410), Reason.GONE, True),
+        (failed(Reason.BLOCKED), Reason.BLOCKED, False),
+        (failed(Reason.TRANSFORM_FAILED), Reason.TRANSFORM_FAILED, False),
+        (failed(Reason.TARGET_REMOVED), Reason.TARGET_REMOVED, False),
+    ],
+)
+def test_final_reasons_are_dead_at_once(attempt: Attempt, reason: Reason, pause: bool) -> None:  # noqa: FBT001  a table's column
+    """A claimed one --410, blocked, transform raised--> dead at once; 410 pauses the target as well."""
+    assert decide(attempt) == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=reason, pause=pause)
+
+
+@pytest.mark.parametrize("status", [400, 422, 302, 503])
+def test_status_to_give_up_on_is_dead_at_once(status: int) -> None:
+    """A claimed one --a status of give_up_on--> dead at once, with the status's own reason."""
+    found = decide(answered(status), give_up_on=(400, 422, 302, 503))
+    assert found == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=classify(status))
+
+
+def test_giving_up_on_a_503_still_holds_the_target() -> None:
+    """The delivery is dead, and yet the target asked everyone to wait."""
+    found = decide(answered(503, retry_after=30.0), give_up_on=(503,))
+    assert (found.verdict, found.hold_until) == (Verdict.DEAD, NOW + 30)
+
+
+def test_none_of_a_transform_is_dropped() -> None:
+    """A claimed one --transform returned None--> dropped; no attempt was made, none is counted."""
+    assert drop(delivery(2)) == Settlement(Verdict.DROPPED, DeliveryState.DROPPED, 2)
+
+
+@pytest.mark.parametrize("age", [3600.001, 1e9])
+def test_delivery_that_waited_too_long_expires(age: float) -> None:
+    """A claimed one --older than max_age--> dead: expired, without an attempt."""
+    assert expire(delivery(2), POLICY, SINCE + age) == Settlement(
+        Verdict.DEAD, DeliveryState.DEAD, 2, reason=Reason.EXPIRED
+    )
+
+
+@pytest.mark.parametrize("age", [-100.0, 0.0, 3600.0])
+def test_younger_delivery_does_not_expire(age: float) -> None:
+    """Up to `max_age`, and before its time after a clock that went back, a delivery lives."""
+    assert expire(delivery(2), POLICY, SINCE + age) is None
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.TRANSFORM_FAILED, Reason.TARGET_REMOVED, Reason.DROPPED_BY_OPERATOR]
+)
+def test_what_cannot_be_attempted_is_dead(reason: Reason) -> None:
+    """Without an attempt, none is counted."""
+    assert fail(delivery(2), reason) == Settlement(Verdict.DEAD, DeliveryState.DEAD, 2, reason=reason)
+
+
+ATTEMPTS = st.builds(
+    Attempt,
+    at=st.just(NOW),
+    duration=st.just(1.0),
+    status=st.integers(100, 599),
+    retry_after=st.none() | st.floats(0, 3600),
+) | st.builds(Attempt, at=st.just(NOW), duration=st.just(1.0), reason=st.sampled_from(list(Reason)))
+
+
+@given(
+    attempt=ATTEMPTS,
+    attempts=st.integers(0, 100),
+    age=st.floats(-1e6, 1e7),
+    give_up_on=st.sets(st.integers(300, 599)),
+    chance=st.floats(0, 1, exclude_max=True),
+)
+def test_each_settlement_is_whole(
+    attempt: Attempt, attempts: int, age: float, give_up_on: set[int], chance: float
+) -> None:
+    """Attempts rise by one; a retry is due in the future; dead has a reason; verdict and state agree."""
+    now = SINCE + age
+    found = settle(delivery(attempts), attempt, POLICY, give_up_on=give_up_on, now=now, chance=chance)
+    assert found.attempts == attempts + 1
+    assert found.verdict.value == {"pending": "retry"}.get(found.state.word, found.state.word)
+    assert (found.reason is None) is (found.verdict is Verdict.DELIVERED)
+    assert (
+        found.due >= now + (attempt.retry_after or 0) if attempt.status in {429, 503} else found.due >= now
+    ) or (found.verdict is not Verdict.RETRY)
+    assert found.pause is (found.reason is Reason.GONE)
+
+
+@given(attempts=st.lists(ATTEMPTS, min_size=3, max_size=3))
+def test_every_delivery_ends(attempts: list[Attempt]) -> None:
+    """With two waits, the third attempt is the last, whatever happens."""
+    verdicts = [decide(attempt, attempts=n).verdict for n, attempt in enumerate(attempts)]
+    assert verdicts[-1] is not Verdict.RETRY
+
+
+@given(
+    attempts=st.integers(0, 1), age=st.floats(0, 3600, exclude_max=True), asked=st.none() | st.floats(0, 3600)
+)
+def test_no_retry_is_promised_after_max_age(attempts: int, age: float, asked: float | None) -> None:
+    """A retry that would only find its delivery expired is none: it is dead now, with the last reason."""
+    now = SINCE + age
+    found = settle(delivery(attempts), answered(503, asked), POLICY, give_up_on=(), now=now, chance=0.5)
+    assert found.verdict is Verdict.DEAD or found.due <= SINCE + POLICY.max_age
