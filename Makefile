@@ -12,7 +12,7 @@ help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.installed ## Start the relay with config/relay.yaml
-	@$(BIN)/relay run --config $(CONFIG)
+	@$(BIN)/relay run --watch --config $(CONFIG)
 
 install: $(VENV)/.installed ## Make .venv with the relay command in it
 

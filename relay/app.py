@@ -1,9 +1,9 @@
-"""The composition root: a whole relay out of a checked configuration; start and stop it, or embed it."""
+"""The composition root: a whole relay out of a checked configuration; start, reload, stop, or embed it."""
 
 import asyncio
 import platform
 import time
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -11,64 +11,68 @@ from aiohttp import web
 
 import relay
 from relay import admin
-from relay.breaker import BreakerPolicy
-from relay.config import HttpTarget, Loaded
-from relay.config.load import FileSettings, HttpSettings, TargetSettings
-from relay.config.models import Retry
-from relay.errors import Reason, StoreUnavailable
-from relay.lane import Lane, LaneOptions, Room
+from relay.config import Loaded, SecretsMode, load
+from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
+from relay.lanes import Lanes
 from relay.metrics import Metrics
-from relay.retry import RetryPolicy, by_schedule, exponential
-from relay.sender import FileSender, HttpOptions, HttpSender, Sender
+from relay.route import Route
 from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
 from relay.stores.sqlite import SqliteStore
 
-# Quick at first, then over two days; a target's `retry` replaces it.
-DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)
+LINGER = 0.002  # seconds that a busy writer waits for more to commit together
+PRUNE = 200  # events that are looked at together
+PRUNE_PAUSE = 60.0  # seconds between two walks
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
 _FIELD = 16380  # bytes of a header line
 _log = structlog.get_logger("relay.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Which configuration runs: how many were loaded, and the digest of its files."""
+
+    number: int
+    digest: str
 
 
 class Relay:
     """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started."""
 
     def __init__(self, loaded: Loaded) -> None:
+        limits = loaded.config.limits
         self._loaded = loaded
-        self._tasks: list[asyncio.Task[None]] = []
         self._unready = "starting"
+        self._reloading = asyncio.Lock()
+        self.generation = Generation(1, loaded.digest)
         self.metrics = Metrics()
         self.store = SqliteStore(loaded.store, observe=self._observe, linger=LINGER)
-        self.lanes: dict[str, Lane] = {}
+        self.lanes = Lanes(
+            self.store,
+            self.metrics,
+            self._route,
+            memory=limits.memory,
+            grace=limits.shutdown,
+            user_agent=f"relay/{relay.__version__}",
+        )
         self.public_port = 0
         self.admin_port = 0
 
     async def start(self) -> None:
         """Open the store, start the lanes, then listen; raises StoreUnusable or OSError."""
-        loaded, config = self._loaded, self._loaded.config
+        config = self._loaded.config
         await self.store.open()
-        buried = await self.store.bury(list(loaded.targets), Reason.TARGET_REMOVED.value, time.time())
-        for target, count in buried.items():
-            _log.warning("target_removed", target=target, dead_letters=count)
-        room = Room(config.limits.memory)
-        for name, settings in loaded.targets.items():
-            self.metrics.add_target(name)
-            self.lanes[name] = self._lane(name, settings, room)
-        for route in loaded.routes.values():
-            self.metrics.add_route(route)
-            if any(scheme.name == "none" for scheme in route.schemes.values()):
-                _log.warning("route_unverified", route=route.name, detail="anyone who reaches it is believed")
-        self._tasks = [asyncio.create_task(lane.run()) for lane in self.lanes.values()]
-        self._tasks.append(asyncio.create_task(self._prune()))
+        await self._bury()
+        await self.lanes.fit(self._loaded.targets)
+        self._pruning = asyncio.create_task(self._prune())
         self.server = Server(
-            loaded.routes,
             self.lanes,
             self.store,
             self.metrics,
             ServerLimits(config.limits.waiting, config.limits.body_timeout),
             self.store.token,
         )
+        self._serve_routes()
         self._public = web.ServerRunner(
             web.Server(
                 self.server.handle,
@@ -80,17 +84,17 @@ class Relay:
             shutdown_timeout=config.limits.shutdown,
         )
         self.public_port = await _listen(self._public, config.listen)
-        about = await self._about()
         self._admin = web.AppRunner(
             admin.build(
                 admin.AdminState(
-                    self.store,
-                    self.lanes,
-                    loaded.routes,
-                    self.metrics,
-                    loaded.admin_token,
-                    lambda: self._unready,
-                    about,
+                    store=self.store,
+                    lanes=self.lanes,
+                    routes=lambda: self._loaded.routes,
+                    metrics=self.metrics,
+                    token=self._loaded.admin_token,
+                    ready=lambda: self._unready,
+                    about=self._about,
+                    reload=self.reload,
                 )
             ),
             access_log=None,
@@ -98,35 +102,67 @@ class Relay:
             shutdown_timeout=config.limits.shutdown,
         )
         self.admin_port = await _listen(self._admin, config.admin.listen)
-        self._count_load(about)
+        about = await self._about()
+        self.metrics.build.labels(about["version"], about["python"], about["sqlite"]).set(1)
+        self._count_load()
         self._unready = ""
 
     async def stop(self) -> None:
         """Stop accepting, end what is in flight within the grace time, close the store. Loses nothing."""
         self._unready = "draining"
         self.server.draining = True
-        grace = self._loaded.config.limits.shutdown
         for site in list(self._public.sites):
             await site.stop()
-        await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self._reloading:
+            await self.lanes.stop()
+        self._pruning.cancel()
+        await asyncio.gather(self._pruning, return_exceptions=True)
         await self._public.cleanup()
         await self._admin.cleanup()
         await self.store.close()
 
+    async def reload(self) -> Generation:
+        """Read all files again and run on them, or raise ConfigInvalid and change nothing.
+
+        What is pending for a target that is gone becomes dead letters, which can be replayed once it is back.
+        """
+        async with self._reloading:
+            try:
+                fresh = await asyncio.to_thread(load, self._loaded.path, SecretsMode.CREATE)
+                _check_lasting(self._loaded, fresh)
+            except ConfigInvalid as error:
+                self.metrics.reload_ok.set(0)
+                _log.error("reload_failed", problems=[str(problem) for problem in error.problems])
+                raise
+            self._loaded = fresh
+            self.generation = Generation(self.generation.number + 1, fresh.digest)
+            self._serve_routes()
+            await self.lanes.fit(fresh.targets)
+            await self._bury()
+            self._count_load()
+            _log.info("reloaded", generation=self.generation.number, digest=fresh.digest)
+            return self.generation
+
+    def _serve_routes(self) -> None:
+        for route in self._loaded.routes.values():
+            self.metrics.add_route(route)
+            if any(scheme.name == "none" for scheme in route.schemes.values()):
+                _log.warning("route_unverified", route=route.name, detail="anyone who reaches it is believed")
+        self.server.serve(self._loaded.routes)
+
+    async def _bury(self) -> None:
+        kept = list(self._loaded.targets)
+        buried = await self.store.bury(kept, Reason.TARGET_REMOVED.value, time.time())
+        for target, count in buried.items():
+            _log.warning("target_removed", target=target, dead_letters=count)
+
     async def _prune(self) -> None:
         """Walk over what is old, a little at a time: on where something goes, slowly where all stays."""
-        config = self._loaded.config.retention
-        own = {
-            route.name: route.retention
-            for route in self._loaded.routes.values()
-            if route.retention is not None
-        }
-        retention = Retention(config.events, config.dead, own)
         beyond = 0
         while True:
+            config, routes = self._loaded.config.retention, self._loaded.routes.values()
+            own = {route.name: route.retention for route in routes if route.retention is not None}
+            retention = Retention(config.events, config.dead, own)
             try:
                 pruned = await self.store.prune(retention, time.time(), beyond, PRUNE)
             except StoreUnavailable:
@@ -134,75 +170,45 @@ class Relay:
             beyond = pruned.beyond
             await asyncio.sleep(PRUNE_PAUSE if not beyond else 0.01 if pruned.events else 1.0)
 
+    def _route(self, name: str) -> Route | None:
+        return self._loaded.routes.get(name)
+
     def _observe(self, commit: Commit) -> None:
         self.metrics.commit_duration.observe(commit.duration)
         self.metrics.commit_operations.observe(commit.operations)
-
-    def _lane(self, name: str, settings: TargetSettings, room: Room) -> Lane:
-        config = settings.config
-        give_up_on = frozenset(config.give_up_on) if isinstance(config, HttpTarget) else frozenset[int]()
-        concurrency = config.concurrency if isinstance(config, HttpTarget) else FILE_CONCURRENCY
-        options = LaneOptions(name, _policy(config.retry), concurrency, give_up_on)
-        if isinstance(config, HttpTarget):
-            way = config.breaker
-            breaker = BreakerPolicy(way.failures, way.cool_off, way.max_cool_off)
-            options = replace(options, breaker=breaker, rate=config.rate)
-        return Lane(
-            options,
-            _sender(settings),
-            self.store,
-            room,
-            self.metrics,
-            self._loaded.routes.get,
-        )
 
     async def _about(self) -> dict[str, Any]:
         return {
             "version": relay.__version__,
             "python": platform.python_version(),
-            "digest": self._loaded.digest,
+            "digest": self.generation.digest,
+            "generation": self.generation.number,
             **await self.store.info(),
         }
 
-    def _count_load(self, about: dict[str, Any]) -> None:
-        self.metrics.generation.set(1)
+    def _count_load(self) -> None:
+        self.metrics.generation.set(self.generation.number)
         self.metrics.reload_ok.set(1)
         self.metrics.reload_at.set_to_current_time()
-        self.metrics.build.labels(about["version"], about["python"], about["sqlite"]).set(1)
 
 
-LINGER = 0.002  # seconds that a busy writer waits for more to commit together
-PRUNE = 200  # events that are looked at together
-PRUNE_PAUSE = 60.0  # seconds between two walks
-FILE_CONCURRENCY = 256  # lines that may share one sync
-
-
-def _policy(retry: Retry) -> RetryPolicy:
-    if retry.exponential is not None:
-        way = retry.exponential
-        return exponential(way.initial, way.factor, way.max, way.attempts, retry.jitter, retry.max_age)
-    waits = DEFAULT_SCHEDULE if retry.schedule is None else tuple(retry.schedule)
-    return by_schedule(waits, retry.jitter, retry.max_age)
-
-
-def _sender(settings: TargetSettings) -> Sender:
-    match settings:
-        case FileSettings():
-            return FileSender(settings.path)
-        case HttpSettings():
-            config = settings.config
-            return HttpSender(
-                HttpOptions(
-                    url=config.url,
-                    method=config.method,
-                    connect=config.timeout.connect,
-                    total=config.timeout.total,
-                    concurrency=config.concurrency,
-                    headers=settings.headers,
-                    signing_keys=settings.signing_keys,
-                    user_agent=f"relay/{relay.__version__}",
-                )
-            )
+def _check_lasting(now: Loaded, fresh: Loaded) -> None:
+    """Raise ConfigInvalid if something changed that only a restart can change."""
+    before, after = now.config, fresh.config
+    changed = {
+        "listen": before.listen != after.listen,
+        "admin": before.admin != after.admin or now.admin_token != fresh.admin_token,
+        "state": now.state != fresh.state,
+        "store": now.store != fresh.store,
+        "limits": before.limits != after.limits,
+    }
+    problems = [
+        Problem(str(fresh.path), 1, 1, f"{name} was changed", "restart the relay for this; nothing is lost")
+        for name, is_changed in changed.items()
+        if is_changed
+    ]
+    if problems:
+        raise ConfigInvalid(problems)
 
 
 async def _listen(runner: Any, address: str) -> int:

@@ -86,8 +86,11 @@ class Lane:
         self._metrics = metrics
         self._routes = routes
         self._queue: deque[Delivery] = deque()
-        self._held: dict[tuple[int, int], float] = {}  # in memory without a row: when it was accepted
+        self._held: dict[
+            tuple[int, int], tuple[float, int]
+        ] = {}  # in memory without a row: accepted when, bytes
         self._workers: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._next_due: float | None = 0.0  # of what waits in the store; 0.0: not asked yet
         self._hold_until = 0.0  # monotonic, like all that is only waited for
         self._breaker = CLOSED
@@ -103,16 +106,18 @@ class Lane:
 
     def reserve(self, seq: int, n: int, received_at: float, size: int) -> bool:
         """Keep a place in memory for a delivery that is about to be committed, if there is one."""
+        if self._stopping:
+            return False
         behind = self._next_due is not None and self._next_due <= received_at
         if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(size):
             return False
-        self._held[seq, n] = received_at
+        self._held[seq, n] = received_at, size
         return True
 
     def release(self, delivery: Delivery) -> None:
         """Give a reserved place back: its event was not committed."""
-        if self._held.pop((delivery.event.seq, delivery.n), None) is not None:
-            self._room.give(len(delivery.event.body))
+        if (held := self._held.pop((delivery.event.seq, delivery.n), None)) is not None:
+            self._room.give(held[1])
 
     def hand(self, delivery: Delivery) -> None:
         """Take a delivery that was committed into its reserved place."""
@@ -124,6 +129,16 @@ class Lane:
         if self._next_due is None or due < self._next_due:
             self._next_due = due
             self._poked.set()
+
+    def change(self, options: LaneOptions, sender: Sender) -> None:
+        """Go on with other options and another sender; attempts that are under way end with the one before."""
+        before, self._sender = self._sender, sender
+        self._options = options
+        workers = set(self._workers)
+        closing = asyncio.create_task(_close_after(workers, before))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._pump()
 
     def pause(self) -> None:
         """Start no attempt until `resume`; what is in flight ends."""
@@ -153,7 +168,8 @@ class Lane:
 
     def oldest_in_memory(self, now: float) -> float:
         """Return the age in seconds of the oldest delivery in memory; 0 if there is none."""
-        return max(now - next(iter(self._held.values()), now), 0.0)
+        since, _ = next(iter(self._held.values()), (now, 0))
+        return max(now - since, 0.0)
 
     # --- its life -----------------------------------------------------------------------------------
 
@@ -181,7 +197,12 @@ class Lane:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.gather(*self._closing)
         await self._sender.close()
+        for _, size in self._held.values():
+            self._room.give(size)
+        self._held.clear()
+        self._queue.clear()
 
     def _until_feed(self, now: float) -> float:
         """Return the seconds until the store is worth asking or attempts may go on; infinity if for neither."""
@@ -336,3 +357,10 @@ class Lane:
                 status=attempt.status if attempt else 0,
                 detail=attempt.detail if attempt else "",
             )
+
+
+async def _close_after(workers: set[asyncio.Task[None]], sender: Sender) -> None:
+    """Close a sender once those who may be using it are done with their delivery."""
+    if workers:
+        await asyncio.wait(workers)
+    await sender.close()

@@ -43,18 +43,12 @@ class Server:
 
     def __init__(
         self,
-        routes: Mapping[str, Route],
         lanes: Mapping[str, Lane],
         store: Store,
         metrics: Metrics,
         limits: ServerLimits,
         token: int,
     ) -> None:
-        self._by_path = {
-            (route.path if not sender else f"{route.path}/{sender}"): (route, sender)
-            for route in routes.values()
-            for sender in route.schemes
-        }
         self._lanes = lanes
         self._store = store
         self._metrics = metrics
@@ -63,7 +57,17 @@ class Server:
         self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
         self._rate_due: dict[str, float] = {}
         self.draining = False
-        self._counters = {route.name: _RouteCounters(metrics, route) for route in routes.values()}
+        self._by_path: dict[str, _Served] = {}
+
+    def serve(self, routes: Mapping[str, Route]) -> None:
+        """Answer for these routes from now on."""
+        served = {}
+        for route in routes.values():
+            counters = _RouteCounters(self._metrics, route)
+            for sender in route.schemes:
+                path = f"{route.path}/{sender}" if sender else route.path
+                served[path] = _Served(route, sender, counters)
+        self._by_path = served
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -71,14 +75,13 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         if not query.isascii():
             query = query.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        found = self._by_path.get(path)
-        if found is None:
+        served = self._by_path.get(path)
+        if served is None:
             self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
             return _problem(Rejected(Refusal.NO_ROUTE, "there is nothing here"))
-        route, sender = found
-        counters = self._counters[route.name]
+        route, counters = served.route, served.counters
         try:
-            response = await self._receive(request, route, sender, query, counters)
+            response = await self._receive(request, path, query, served)
         except Rejected as rejected:
             counters.rejected(rejected.reason)
             _log.info(
@@ -93,8 +96,9 @@ class Server:
         return response
 
     async def _receive(
-        self, request: web.BaseRequest, route: Route, sender: str, query: str, counters: "_RouteCounters"
+        self, request: web.BaseRequest, path: str, query: str, served: "_Served"
     ) -> web.Response:
+        route = served.route
         if request.method != "POST":
             raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
         if self.draining:
@@ -104,11 +108,17 @@ class Server:
         if route.rate is not None:
             self._within_rate(route, route.rate)
         body = await read_body(request, route.body_limit, self._limits.body_timeout)
+        if (current := self._by_path.get(path)) is not served:
+            # The routes were reloaded while the body came: what is accepted must fit the lanes that run now.
+            if current is None:
+                raise Rejected(Refusal.NO_ROUTE, "there is nothing here")
+            route = current.route
+        counters = served.counters
         counters.bytes.observe(len(body))
         now = time.time()
         incoming = Incoming(lower_headers(request.headers), body, request.method)
         pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
-        verified = check(route, sender, incoming, pairs, now)
+        verified = check(route, served.sender, incoming, pairs, now)
         if isinstance(verified, Handshake):
             counters.handshake.inc()
             return web.Response(body=verified.body, headers=_SERVER | {"content-type": verified.content_type})
@@ -203,6 +213,15 @@ class Server:
             committed,
             released,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What a path leads to."""
+
+    route: Route
+    sender: str
+    counters: "_RouteCounters"
 
 
 class _RouteCounters:

@@ -4,8 +4,8 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from relay.admin import shapes
 from relay.admin.console import page
+from relay.errors import ConfigInvalid
 from relay.event import DeliveryState, parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics, Snapshot, TargetState
@@ -30,11 +31,12 @@ class AdminState:
 
     store: Store
     lanes: Mapping[str, Lane]
-    routes: Mapping[str, Route]
+    routes: Callable[[], Mapping[str, Route]]
     metrics: Metrics
     token: bytes
     ready: Callable[[], str]
-    about: Mapping[str, Any]
+    about: Callable[[], Awaitable[Mapping[str, Any]]]
+    reload: Callable[[], Awaitable[Any]]
 
 
 def build(state: AdminState) -> web.Application:
@@ -54,6 +56,7 @@ def build(state: AdminState) -> web.Application:
             web.get("/api/events/{id}", admin.event),
             web.get("/api/events/{id}/body", admin.body),
             web.get("/api/dead", admin.dead),
+            web.post("/api/reload", admin.reload),
             web.post("/api/replay", admin.replay),
             web.post("/api/targets/{target}/{verb:pause|resume}", admin.steer),
         ]
@@ -107,11 +110,11 @@ class _Admin:
         return web.Response(body=text, headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def version(self, _: web.Request) -> web.Response:
-        return web.json_response(dict(self._state.about))
+        return web.json_response(dict(await self._state.about()))
 
     async def routes(self, _: web.Request) -> web.Response:
         return web.json_response(
-            {"routes": [shapes.describe(route) for route in self._state.routes.values()]}
+            {"routes": [shapes.describe(route) for route in self._state.routes().values()]}
         )
 
     async def targets(self, _: web.Request) -> web.Response:
@@ -132,6 +135,18 @@ class _Admin:
                 ]
             }
         )
+
+    async def reload(self, _: web.Request) -> web.Response:
+        """Read the configuration again: generation and digest, or all problems and nothing changed."""
+        try:
+            generation = await self._state.reload()
+        except ConfigInvalid as error:
+            problems = [asdict(problem) for problem in error.problems]
+            said = {"type": "about:blank", "status": 422, "detail": "the configuration is not valid"}
+            return web.json_response(
+                said | {"problems": problems}, status=422, content_type="application/problem+json"
+            )
+        return web.json_response(asdict(generation))
 
     async def steer(self, request: web.Request) -> web.Response:
         """Pause or resume a target."""
@@ -192,8 +207,8 @@ class _Admin:
         events = await self._state.store.events(Query(limit=20))
         dead = await self._state.store.dead(Query(limit=20))
         text = page(
-            about=self._state.about,
-            routes=[shapes.describe(route) for route in self._state.routes.values()],
+            about=await self._state.about(),
+            routes=[shapes.describe(route) for route in self._state.routes().values()],
             targets=self._snapshot().targets,
             events=[shapes.event(record) for record in events],
             dead=[shapes.delivery(record) for record in dead],

@@ -1,6 +1,7 @@
 """`relay run`: the relay, until it is told to stop."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -8,33 +9,40 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import structlog
+import typer
 import uvloop
+from watchfiles import PythonFilter, awatch
 
 from relay.app import Relay
 from relay.cli import options, show
 from relay.config import Loaded, SecretsMode
-from relay.errors import StoreUnusable
+from relay.errors import ConfigInvalid, StoreUnusable
 
 _COLLECT = (20_000, 20, 20)  # objects more than before, then generations
 
 
-def run(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJson = False) -> None:
-    """Start the relay; SIGTERM and SIGINT stop it without losing anything."""
+def run(
+    config: options.Config = options.DEFAULT_CONFIG,
+    watch: Annotated[bool, typer.Option("--watch", help="Reload whenever a file changes.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Start the relay; SIGTERM and SIGINT stop it without losing anything, SIGHUP reloads its files."""
     _log_to_stderr()
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:
         show.errors.print(f"[yellow]warning[/yellow]: {warning}")
     try:
-        uvloop.run(serve(loaded, _tell if as_json else _greet))
+        uvloop.run(serve(loaded, _tell if as_json else _greet, watch=watch))
     except StoreUnusable as error:
         show.fail(str(error))
     except OSError as error:
         show.fail(f"{error}; is another relay running, or is the address not this machine's?")
 
 
-async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None]) -> None:
+async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch: bool) -> None:
     """Run a relay until a signal comes; `greet` is called once it listens."""
     relay = Relay(loaded)
     stop = asyncio.Event()
@@ -42,12 +50,35 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await relay.start()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(_reload(relay))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    watching = asyncio.create_task(_watch(loaded, reload)) if watch else None
     _calm_collector()
     greet(loaded, relay)
     await stop.wait()
     structlog.get_logger("relay").info("stopping")
+    if watching is not None:
+        watching.cancel()
     await relay.stop()
     structlog.get_logger("relay").info("stopped")
+
+
+async def _reload(relay: Relay) -> None:
+    with contextlib.suppress(ConfigInvalid):  # the relay has logged every problem, and goes on as before
+        await relay.reload()
+
+
+async def _watch(loaded: Loaded, reload: Callable[[], None]) -> None:
+    """Ask for a reload when a file of the configuration or of a route has changed."""
+    folders = {loaded.path.parent, (loaded.path.parent / loaded.config.routes).resolve()}
+    async for _ in awatch(*folders, watch_filter=PythonFilter(extra_extensions=(".yaml", ".json"))):
+        reload()
 
 
 def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from relay.app import DEFAULT_SCHEDULE
 from relay.config import HttpTarget, Loaded, RelayFile, SecretsMode, load, models
 from relay.errors import ConfigInvalid
+from relay.lanes import DEFAULT_SCHEDULE
 from relay.sign import decode_key
 
 ROOT = Path(__file__).parent.parent.parent

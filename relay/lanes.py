@@ -1,0 +1,125 @@
+"""All lanes of a relay: made from the targets' settings, and fitted to new ones without losing what they hold."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from relay.breaker import BreakerPolicy
+from relay.config import HttpTarget
+from relay.config.load import FileSettings, HttpSettings, TargetSettings
+from relay.config.models import Retry
+from relay.lane import Lane, LaneOptions, Room
+from relay.metrics import Metrics
+from relay.retry import RetryPolicy, by_schedule, exponential
+from relay.route import Route
+from relay.sender import FileSender, HttpOptions, HttpSender, Sender
+from relay.store import Store
+
+# Quick at first, then over two days; a target's `retry` replaces it.
+DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)
+FILE_CONCURRENCY = 256  # lines that may share one sync
+
+
+class Lanes(dict[str, Lane]):
+    """The lanes by their targets' names. `grace` is how long, in seconds, what is in flight may take to end."""
+
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics,
+        routes: Callable[[str], Route | None],
+        *,
+        memory: int,
+        grace: float,
+        user_agent: str,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._metrics = metrics
+        self._routes = routes
+        self._room = Room(memory)
+        self._grace = grace
+        self._user_agent = user_agent
+        self._settings: dict[str, TargetSettings] = {}
+        self._feeders: dict[str, asyncio.Task[None]] = {}
+
+    async def fit(self, targets: Mapping[str, TargetSettings]) -> None:
+        """Make lanes for new targets, change those whose settings changed, stop those whose target is gone.
+
+        A lane that stays keeps its queue, breaker and rate; one whose settings are the same, its connections.
+        """
+        for name, settings in targets.items():
+            lane = self.get(name)
+            if lane is None:
+                self._add(name, settings)
+            elif settings != self._settings[name]:
+                lane.change(_options(name, settings), self._sender(settings))
+            self._settings[name] = settings
+        for name in [name for name in self if name not in targets]:
+            del self._settings[name]
+            await self._stop(name, self.pop(name))
+
+    async def stop(self) -> None:
+        """Let what is in flight end, and drop the rest from memory: it stands in the store."""
+        await asyncio.gather(*(self._stop(name, lane) for name, lane in self.items()))
+
+    def _add(self, name: str, settings: TargetSettings) -> None:
+        self._metrics.add_target(name)
+        lane = Lane(
+            _options(name, settings),
+            self._sender(settings),
+            self._store,
+            self._room,
+            self._metrics,
+            self._routes,
+        )
+        self[name] = lane
+        self._feeders[name] = asyncio.create_task(lane.run())
+
+    async def _stop(self, name: str, lane: Lane) -> None:
+        await lane.stop(self._grace)
+        feeder = self._feeders.pop(name)
+        feeder.cancel()
+        await asyncio.gather(feeder, return_exceptions=True)
+
+    def _sender(self, settings: TargetSettings) -> Sender:
+        match settings:
+            case FileSettings():
+                return FileSender(settings.path)
+            case HttpSettings():
+                config = settings.config
+                return HttpSender(
+                    HttpOptions(
+                        url=config.url,
+                        method=config.method,
+                        connect=config.timeout.connect,
+                        total=config.timeout.total,
+                        concurrency=config.concurrency,
+                        headers=settings.headers,
+                        signing_keys=settings.signing_keys,
+                        user_agent=self._user_agent,
+                    )
+                )
+
+
+def _options(name: str, settings: TargetSettings) -> LaneOptions:
+    config = settings.config
+    options = LaneOptions(name, _policy(config.retry), FILE_CONCURRENCY)
+    if not isinstance(config, HttpTarget):
+        return options
+    way = config.breaker
+    return replace(
+        options,
+        concurrency=config.concurrency,
+        give_up_on=frozenset(config.give_up_on),
+        breaker=BreakerPolicy(way.failures, way.cool_off, way.max_cool_off),
+        rate=config.rate,
+    )
+
+
+def _policy(retry: Retry) -> RetryPolicy:
+    if retry.exponential is not None:
+        way = retry.exponential
+        return exponential(way.initial, way.factor, way.max, way.attempts, retry.jitter, retry.max_age)
+    waits = DEFAULT_SCHEDULE if retry.schedule is None else tuple(retry.schedule)
+    return by_schedule(waits, retry.jitter, retry.max_age)

@@ -1,0 +1,122 @@
+"""How targets are spared: the breaker, the ramp after an outage, rates, pause and resume; and how we are."""
+
+import asyncio
+from typing import Any
+
+from tests.support.client import JSON
+from tests.support.running import Running, StartRelay
+from tests.support.site import Site
+from tests.support.target import Reply, StartTarget, Target
+
+SLOW = {"schedule": ["1h"]}
+
+
+def _write(site: Site, url: str, **hook: Any) -> None:
+    site.configure({"hook": {"url": url, "retry": SLOW, **hook}})
+    site.route("in", {"forward": [{"to": "hook"}]})
+
+
+async def _steer(relay: Running, verb: str) -> None:
+    answer = await relay.request("POST", f"{relay.admin}/api/targets/hook/{verb}", b"{}", JSON)
+    assert answer.status == 200, answer
+
+
+async def test_open_breaker_costs_no_attempt_and_loses_nothing(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """After two failures in a row a target that is down is left alone; resumed, it gets all that waited."""
+    _write(site, target.url, concurrency=1, breaker={"failures": 2, "cool_off": "1h", "max_cool_off": "1h"})
+    target.script.extend([Reply(500), Reply(503)])
+    relay = await start_relay(site)
+    failed = [await relay.accepted("in", {"n": n}) for n in range(2)]
+    await target.wait_for(2)
+    await relay.until_value(2, "relay_breaker_state", target="hook")
+    waiting = [await relay.accepted("in", {"n": n}) for n in range(5)]
+    assert await relay.value("relay_pending_deliveries", target="hook") == 7
+    assert len(target.requests) == 2
+    await _steer(relay, "resume")
+    got = await target.wait_for(7)
+    assert [request.id for request in got[2:]] == waiting
+    assert {request.headers["relay-attempt"] for request in got} == {"1"}
+    assert await relay.value("relay_breaker_state", target="hook") == 0
+    assert {(await relay.event(one))["deliveries"][0]["state"] for one in failed} == {"pending"}
+
+
+async def test_probe_goes_alone_and_the_rest_follows_on_a_ramp(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """When the cool-off is over one attempt goes; while it is unanswered no other does."""
+    _write(site, target.url, breaker={"failures": 1, "cool_off": "50ms", "max_cool_off": "50ms"})
+    target.script.append(Reply(500))
+    relay = await start_relay(site)
+    await relay.accepted("in", {})
+    await target.wait_for(1)
+    await relay.until_value(1, "relay_breaker_state", target="hook")
+    target.open.clear()
+    for n in range(20):
+        await relay.accepted("in", {"n": n})
+    await target.wait_for(2)
+    assert await relay.value("relay_breaker_state", target="hook") == 1
+    assert len(target.requests) == 2
+    target.open.set()
+    await target.wait_for(21)
+    await relay.until_value(0, "relay_breaker_state", target="hook")
+
+
+async def test_other_targets_go_on_while_one_is_left_alone(
+    site: Site, start_relay: StartRelay, start_target: StartTarget
+) -> None:
+    """A breaker is a target's own."""
+    down, well = await start_target(), await start_target()
+    down.otherwise = Reply(500)
+    breaker = {"failures": 1, "cool_off": "1h", "max_cool_off": "1h"}
+    targets = {"down": {"url": down.url, "retry": SLOW, "breaker": breaker}, "well": {"url": well.url}}
+    site.configure(targets)
+    site.route("in", {"forward": [{"to": "down"}, {"to": "well"}]})
+    relay = await start_relay(site)
+    for n in range(10):
+        await relay.accepted("in", {"n": n})
+    await well.wait_for(10)
+    assert len(down.requests) <= 10
+    await relay.until_value(2, "relay_breaker_state", target="down")
+
+
+async def test_rate_of_a_target_holds(site: Site, start_relay: StartRelay, target: Target) -> None:
+    """A second's worth goes at once, the next not before its time."""
+    _write(site, target.url, rate="4/s")
+    relay = await start_relay(site)
+    await asyncio.gather(*(relay.accepted("in", {"n": n}) for n in range(6)))
+    times = sorted(request.at for request in await target.wait_for(6))
+    assert times[5] - times[0] >= 0.45
+
+
+async def test_rate_of_a_route_is_answered_with_429(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """What is beyond the rate is refused before its body is read, with when to come again."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"limits": {"rate": "2/h"}, "forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    await relay.accepted("in", {})
+    answer = await relay.post("in", {})
+    assert (answer.status, answer.json["reason"]) == (429, "rate_limited")
+    assert 0 < int(answer.headers["retry-after"]) <= 1800
+    refused = {"route": "in", "outcome": "refused", "reason": "rate_limited"}
+    assert await relay.value("relay_requests_total", **refused) == 1
+    assert len(await relay.events()) == 1
+
+
+async def test_paused_target_gets_nothing_until_it_is_resumed(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """Accepting goes on; all that came meanwhile is delivered once, in its order of arrival."""
+    _write(site, target.url, concurrency=1)
+    relay = await start_relay(site)
+    await _steer(relay, "pause")
+    ids = [await relay.accepted("in", {"n": n}) for n in range(3)]
+    assert await relay.value("relay_target_paused", target="hook") == 1
+    assert await relay.value("relay_pending_deliveries", target="hook") == 3
+    assert target.requests == []
+    await _steer(relay, "resume")
+    assert [request.id for request in await target.wait_for(3)] == ids
+    assert await relay.value("relay_target_paused", target="hook") == 0
