@@ -387,3 +387,20 @@ def _kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
 
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _OWN}
+
+
+def describe(route: Route) -> dict[str, Any]:
+    """Describe a route for `relay routes` and the console."""
+    return {
+        "route": route.name,
+        "paths": [route.path if not sender else f"{route.path}/{sender}" for sender in route.schemes],
+        "scheme": next(iter(route.schemes.values())).name,
+        "forwards": [
+            {
+                "name": forward.name,
+                "to": f"each {forward.to.items.source}" if isinstance(forward.to, Each) else forward.to,
+                "when": forward.when.source if forward.when else "",
+            }
+            for forward in route.forwards
+        ],
+    }

@@ -26,6 +26,7 @@ from relay.verify import Handshake, Incoming
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
 _SERVER = {"server": "relay"}  # and no version: no answer tells a stranger more than it must
 _JSON = _SERVER | {"content-type": "application/json"}
+_CHALLENGES = {"basic": 'Basic realm="relay", charset="UTF-8"', "token": "Bearer"}
 _PROBLEM = "application/problem+json"
 _log = structlog.get_logger("relay.server")
 
@@ -87,7 +88,7 @@ class Server:
             _log.info(
                 "request_rejected", route=route.name, reason=rejected.reason.value, detail=rejected.detail
             )
-            response = _problem(rejected)
+            response = _problem(rejected, route.schemes[served.sender].name)
         except Exception:  # noqa: BLE001 - our own fault is answered too
             counters.rejected(Refusal.INTERNAL)
             _log.exception("request_fault", route=route.name)
@@ -105,8 +106,6 @@ class Server:
             raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
         if self._store.waiting >= self._limits.waiting:
             raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
-        if route.rate is not None:
-            self._within_rate(route, route.rate)
         body = await read_body(request, route.body_limit, self._limits.body_timeout)
         if (current := self._by_path.get(path)) is not served:
             # The routes were reloaded while the body came: what is accepted must fit the lanes that run now.
@@ -119,6 +118,8 @@ class Server:
         incoming = Incoming(lower_headers(request.headers), body, request.method)
         pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         verified = check(route, served.sender, incoming, pairs, now)
+        if route.rate is not None:  # after verification: a stranger must not use up the sender's rate
+            self._within_rate(route, route.rate)
         if isinstance(verified, Handshake):
             counters.handshake.inc()
             return web.Response(body=verified.body, headers=_SERVER | {"content-type": verified.content_type})
@@ -286,7 +287,7 @@ async def read_body(request: web.BaseRequest, limit: int, patience: float) -> by
                     raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
                 parts.append(part)
     except TimeoutError:
-        raise Rejected(Refusal.BODY_TOO_SLOW, f"the body took over {patience:.0f} s") from None
+        raise Rejected(Refusal.BODY_TOO_SLOW, f"the body took over {patience:g} s") from None
     except (HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
         raise Rejected(Refusal.MALFORMED, "the body broke off") from None
     return b"".join(parts)
@@ -307,8 +308,8 @@ def _duplicate(event_id: str, counters: _RouteCounters) -> web.Response:
     return web.Response(status=200, body=f'{{"id":"{event_id}","duplicate":true}}'.encode(), headers=_JSON)
 
 
-def _problem(rejected: Rejected) -> web.Response:
-    """Answer with problem details (RFC 9457)."""
+def _problem(rejected: Rejected, scheme: str = "") -> web.Response:
+    """Answer with problem details (RFC 9457); a 401 names the kind of scheme (RFC 9110 §15.5.2)."""
     reason = rejected.reason
     said: dict[str, object] = {
         "type": "about:blank",
@@ -327,6 +328,8 @@ def _problem(rejected: Rejected) -> web.Response:
     )
     if rejected.retry_after is not None:
         response.headers["retry-after"] = str(rejected.retry_after)
+    if reason is Refusal.NOT_VERIFIED:
+        response.headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
     if reason is Refusal.METHOD_NOT_ALLOWED:
         response.headers["allow"] = "POST"
     if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED}:

@@ -153,10 +153,14 @@ class Store(Protocol):
 
     @property
     def waiting(self) -> int:
-        """How many operations wait for their commit."""
+        """How many events wait for their commit."""
 
     def allocate(self, now: float) -> tuple[int, str]:
-        """Return a new event's sequence number and public id."""
+        """Return a new event's sequence number and public id; its append must follow without an await."""
+
+    @property
+    def token(self) -> int:
+        """Under which token this process holds deliveries in memory."""
 
     def append(
         self, append: Append, committed: Callable[[], None], released: Callable[[], None]
@@ -184,7 +188,7 @@ class Store(Protocol):
         """Delete old events after `beyond` that nothing needs any more; look at `limit` at most."""
 
     async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
-        """Return the event of a public id, or the events of a sender's id; empty if there is none."""
+        """Return the event of a public id, or those whose sender's id still counts as seen; empty if none."""
 
     async def events(self, query: Query) -> list[EventRecord]:
         """List events, the newest first."""

@@ -17,7 +17,7 @@ from relay.errors import ConfigInvalid
 from relay.event import DeliveryState, parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics, Snapshot, TargetState
-from relay.route import Route
+from relay.route import Route, describe
 from relay.store import Counts, Query, Store
 
 _OPEN = frozenset({"/healthz", "/readyz"})
@@ -113,9 +113,7 @@ class _Admin:
         return web.json_response(dict(await self._state.about()))
 
     async def routes(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            {"routes": [shapes.describe(route) for route in self._state.routes().values()]}
-        )
+        return web.json_response({"routes": [describe(route) for route in self._state.routes().values()]})
 
     async def targets(self, _: web.Request) -> web.Response:
         self._counts = await self._state.store.counts()
@@ -208,7 +206,7 @@ class _Admin:
         dead = await self._state.store.dead(Query(limit=20))
         text = page(
             about=await self._state.about(),
-            routes=[shapes.describe(route) for route in self._state.routes().values()],
+            routes=[describe(route) for route in self._state.routes().values()],
             targets=self._snapshot().targets,
             events=[shapes.event(record) for record in events],
             dead=[shapes.delivery(record) for record in dead],

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.route import Each, Route
 from relay.store import DeliveryRecord, EventRecord
 
 
@@ -53,22 +52,5 @@ def delivery(record: DeliveryRecord) -> dict[str, Any]:
                 "detail": one.detail,
             }
             for one in record.tried
-        ],
-    }
-
-
-def describe(route: Route) -> dict[str, Any]:
-    """Describe a route for `relay routes` and the console."""
-    return {
-        "route": route.name,
-        "paths": [route.path if not sender else f"{route.path}/{sender}" for sender in route.schemes],
-        "scheme": next(iter(route.schemes.values())).name,
-        "forwards": [
-            {
-                "name": forward.name,
-                "to": f"each {forward.to.items.source}" if isinstance(forward.to, Each) else forward.to,
-                "when": forward.when.source if forward.when else "",
-            }
-            for forward in route.forwards
         ],
     }

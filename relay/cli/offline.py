@@ -13,12 +13,11 @@ from rich.markup import escape
 
 import relay
 from relay import trial
-from relay.admin.shapes import describe
 from relay.cli import options, show
 from relay.config import RelayFile, RouteFile, SecretsMode, load
 from relay.config.models import TargetsFile
 from relay.errors import ConfigInvalid
-from relay.route import Outgoing, Route
+from relay.route import Outgoing, Route, describe
 
 
 def check(

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,11 +87,11 @@ class SqliteStore:
     async def close(self) -> None:
         """Commit what waits, then close."""
         await self._writer.stop()
-        await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self._opened.close)
 
     @property
     def waiting(self) -> int:
-        """How many operations wait for their commit."""
+        """How many events wait for their commit."""
         return self._writer.waiting
 
     def allocate(self, now: float) -> tuple[int, str]:
@@ -219,38 +220,39 @@ class SqliteStore:
             raise StoreUnusable(
                 f"SQLite {dbapi2.sqlite_version} can corrupt a WAL database; install pysqlite3 >= 0.6.1"
             )
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self._path)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise StoreUnusable(
-                f"{self._path} can't be made or written: {error.strerror}; check the folder and its mode"
-            ) from error
-        try:
-            self._connection = dbapi2.connect(
-                self._path,
-                timeout=_BUSY,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=256,
-            )
-            _check_header(self._path)
-            self._prepare(self._connection)
-            self._reader = dbapi2.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro",
-                uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False,
-            )  # fmt: skip
-            self._reader.execute("PRAGMA wal_autocheckpoint = 0")
-        except dbapi2.Error as error:
-            os.close(self._lock)
-            raise StoreUnusable(
-                f"{self._path} can't be used: {error}. Nothing was changed; check that it is a relay's "
-                "database, that it can be written, and that the disk has space"
-            ) from error
-        except StoreUnusable:
-            os.close(self._lock)
-            raise
+        with ExitStack() as opened:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                opened.callback(os.close, _lock(self._path))
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                _check_header(self._path)
+            except OSError as error:
+                raise StoreUnusable(
+                    f"{self._path} can't be made or written: {error.strerror}; check the folder and its mode"
+                ) from error
+            try:
+                self._connection = self._connect(self._path)
+                opened.callback(self._connection.close)
+                self._prepare(self._connection)
+                self._reader = self._connect(f"{self._path.absolute().as_uri()}?mode=ro")
+                opened.callback(self._reader.close)
+                self._reader.execute("PRAGMA wal_autocheckpoint = 0")
+            except dbapi2.Error as error:
+                raise StoreUnusable(
+                    f"{self._path} can't be used: {error}. Nothing was changed; check that it is a relay's "
+                    "database, that it can be written, and that the disk has space"
+                ) from error
+            self._opened = opened.pop_all()
+
+    def _connect(self, name: Path | str) -> Any:
+        return dbapi2.connect(
+            name,
+            uri=isinstance(name, str),
+            timeout=_BUSY,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
 
     def _prepare(self, connection: Any) -> None:
         if not self._path.stat().st_size:
@@ -296,11 +298,6 @@ class SqliteStore:
         (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
         self._last_seq = last
         connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (last + 1,))
-
-    def _close(self) -> None:
-        self._reader.close()
-        self._connection.close()
-        os.close(self._lock)
 
     # --- writing, in the writer's thread -------------------------------------------------------------
 

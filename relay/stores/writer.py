@@ -94,6 +94,7 @@ class Writer:
         self._pending = Batch()
         self._busy = False
         self._crowded = False
+        self._retrying = False
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._idle = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="relay-writer", daemon=True)
@@ -101,8 +102,8 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """How many operations are not on disk yet."""
-        return self._pending.size + self._in_hand
+        """How many appends are not on disk yet."""
+        return len(self._pending.appends) + self._in_hand
 
     def start(self) -> None:
         """Start the thread."""
@@ -111,20 +112,17 @@ class Writer:
     def append(self, operation: AppendOperation) -> None:
         """Queue an append."""
         self._pending.appends.append(operation)
-        if self._timer is None and not self._busy:
-            self._schedule()
+        self._wake()
 
     def settle(self, settle: Settle) -> None:
         """Queue a settle."""
         self._pending.settles.append(settle)
-        if self._timer is None and not self._busy:
-            self._schedule()
+        self._wake()
 
     def job(self, job: Job) -> None:
         """Queue any other work."""
         self._pending.jobs.append(job)
-        if self._timer is None and not self._busy:
-            self._schedule()
+        self._wake()
 
     async def stop(self) -> None:
         """Commit what waits, or give it up if that fails, then end the thread."""
@@ -139,7 +137,15 @@ class Writer:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    def _wake(self) -> None:
+        """See to it that what waits is flushed, at once even if a failed settle waits for its next try."""
+        if not self._busy and (self._timer is None or self._retrying):
+            self._schedule()
+
     def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._retrying = False
         if self._crowded and self._linger:
             self._timer = self._loop.call_later(self._linger, self._flush)
         else:
@@ -152,7 +158,7 @@ class Writer:
         batch = self._take()
         self._plan(batch)
         self._busy = True
-        self._in_hand = batch.size
+        self._in_hand = len(batch.appends)
         self._queue.put(batch)
 
     def _take(self) -> Batch:
@@ -218,5 +224,6 @@ class Writer:
                 future.set_exception(failure)
         if batch.settles:  # what became of a delivery is a fact: it stays until it can be written
             self._pending.settles[:0] = batch.settles
-            if self._timer is None and not self._pending.appends and not self._pending.jobs:
+            if not self._pending.appends and not self._pending.jobs:
+                self._retrying = True
                 self._timer = self._loop.call_later(_RETRY, self._flush)

@@ -6,14 +6,18 @@ from relay import Event
 
 from .payload import Alert, AlertGroup
 
+_FIRST = ("alertname", "severity")  # said without their names
+
 
 def group_to_chat(event: Event) -> dict[str, object]:
     """Say what the group's alerts share once, then on a line for each what it has of its own."""
     group: AlertGroup = event.payload
     common = group.common_labels
     count = len(group.alerts) + group.truncated_alerts
-    shared = ", ".join(common[name] for name in ("alertname", "severity") if name in common)
-    lines = [f"{group.status.upper()}, {count} alert{'s' if count != 1 else ''}: {shared or group.group_key}"]
+    named = ", ".join(common[name] for name in _FIRST if name in common) or group.group_key
+    shared = " ".join(f"{name}={value}" for name, value in common.items() if name not in _FIRST)
+    lines = [f"{group.status.upper()}, {count} alert{'s' if count != 1 else ''}: {named}"]
+    lines += [f"all: {shared}"] if shared else []
     lines += [_line(alert, common) for alert in group.alerts]
     if group.truncated_alerts:
         lines.append(f"and {group.truncated_alerts} more that Alertmanager left out")

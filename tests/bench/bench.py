@@ -146,7 +146,9 @@ def delivered(admin: int) -> int:
     """Ask the relay how many deliveries its target has taken."""
     with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=10) as answer:
         text = answer.read().decode()
-    found = re.search(r'relay_attempts_total\{outcome="delivered",reason="",target="target"\} ([\d.e+]+)', text)
+    found = re.search(
+        r'relay_attempts_total\{outcome="delivered",reason="",target="target"\} ([\d.e+]+)', text
+    )
     return int(float(found[1])) if found else 0
 
 
@@ -229,14 +231,20 @@ def main() -> None:
                 print(f"  {forwarder[-1].rate:8.0f}  {relay[-1].rate:8.0f}", file=sys.stderr)
     ratios = [one.rate / other.rate for one, other in zip(relay, forwarder, strict=True)]
     columns = ("events/s", "accepted/s", "p50 ms", "p99 ms", "CPU µs/event", "peak RSS MiB")
-    print(f"{BODY} byte bodies, {options.connections} connections, one core, medians of {options.rounds} rounds\n")
+    print(
+        f"{BODY} byte bodies, {options.connections} connections, one core, medians of {options.rounds} rounds\n"
+    )
     print(f"{'':10}" + "".join(f"{column:>14}" for column in columns))
     for name, rounds in (("forwarder", forwarder), ("relay", relay)):
         values = [statistics.median(list(asdict(one).values())[n] for one in rounds) for n in range(6)]
         print(f"{name:10}" + "".join(f"{value:14.2f}" for value in values))
     print(f"\nratio {statistics.median(ratios):.2f}  (from {min(ratios):.2f} to {max(ratios):.2f})")
     if options.json is not None:
-        told = {"forwarder": [asdict(r) for r in forwarder], "relay": [asdict(r) for r in relay], "ratios": ratios}
+        told = {
+            "forwarder": [asdict(r) for r in forwarder],
+            "relay": [asdict(r) for r in relay],
+            "ratios": ratios,
+        }
         options.json.write_text(json.dumps(told, indent=2))
 
 

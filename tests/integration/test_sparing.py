@@ -93,7 +93,7 @@ async def test_rate_of_a_target_holds(site: Site, start_relay: StartRelay, targe
 async def test_rate_of_a_route_is_answered_with_429(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """What is beyond the rate is refused before its body is read, with when to come again."""
+    """What is beyond the rate is refused with when to come again, and not stored."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"limits": {"rate": "2/h"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
