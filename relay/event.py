@@ -1,11 +1,15 @@
-"""The facts the relay passes around: an event, what it owes, and what a transform may answer. No behaviour."""
+"""The facts the relay passes around: an event, what it owes, and what a transform may answer. No behaviour.
+
+What is made several times for each event is a NamedTuple, here and elsewhere: as frozen as a dataclass, and made
+in a third of the time.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 TAG_BITS = 40
 _PREFIX = "evt_"
@@ -70,16 +74,14 @@ class DeliveryState(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(NamedTuple):
     """One delivery that an event owes, decided at accept: which forward, to which target."""
 
     forward: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One event owed to one target, in the hands of the lane that owns it.
 
     `n` is its place in what the event owes. `attempts` is how many were made before in this budget, which

@@ -90,6 +90,7 @@ class Lane:
             tuple[int, int], tuple[float, int]
         ] = {}  # in memory without a row: accepted when, bytes
         self._workers: set[asyncio.Task[None]] = set()
+        self._starting = 0  # workers that have not taken their first delivery yet
         self._closing: set[asyncio.Task[None]] = set()
         self._next_due: float | None = 0.0  # of what waits in the store; 0.0: not asked yet
         self._hold_until = 0.0  # monotonic, like all that is only waited for
@@ -206,22 +207,30 @@ class Lane:
 
     def _until_feed(self, now: float) -> float:
         """Return the seconds until the store is worth asking or attempts may go on; infinity if for neither."""
-        gate = self._gate(time.monotonic())
+        gate = self._gate()
         if gate > 0:
             return gate
         if self._next_due is None or len(self._queue) >= _REFILL:
             return math.inf
         return max(self._next_due - now, 0.0)
 
-    def _gate(self, now: float) -> float:
-        """Return the seconds until an attempt may begin, 0 if it may now; `now` is monotonic."""
+    def _gate(self) -> float:
+        """Return the seconds until an attempt may begin, 0 if it may now."""
+        rate = self._options.rate
+        if (
+            self._breaker is CLOSED
+            and rate is None
+            and not (self._hold_until or self._paused or self._stopping)
+        ):
+            return 0.0  # as nearly always
         if self._paused or self._stopping:
             return math.inf
+        now = time.monotonic()
         self._breaker = admit(self._breaker, now)
         shut = self._breaker.until if self._breaker.state is BreakerState.OPEN else 0.0
         gate = max(self._hold_until, shut) - now
-        if self._options.rate is not None:
-            gate = max(gate, wait(self._options.rate, self._rate_due, now))
+        if rate is not None:
+            gate = max(gate, wait(rate, self._rate_due, now))
         return max(gate, 0.0)
 
     async def _refill(self) -> None:
@@ -241,38 +250,44 @@ class Lane:
         """Start workers while there is work for them; if none may start yet, have `run` wait for it."""
         if not self._queue:
             return
-        if self._gate(time.monotonic()) > 0:
+        if self._gate() > 0:
             self._poked.set()
             return
         most = min(self._options.concurrency, self._breaker.most)
-        for _ in range(min(len(self._queue), most - len(self._workers))):
-            task = asyncio.create_task(self._work())
-            self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
+        for _ in range(min(len(self._queue) - self._starting, most - len(self._workers))):
+            self._starting += 1
+            self._workers.add(asyncio.create_task(self._work()))
 
     async def _work(self) -> None:
-        while self._queue and self._may_go():
-            delivery = self._queue.popleft()
-            try:
-                await self._deliver(delivery)
-            except Exception:  # noqa: BLE001 - our own fault must not end the lane
-                # The delivery stays claimed: a restart finds it.
-                _log.exception("delivery_fault", target=self.target, id=delivery.event.id)
-            if len(self._queue) < _REFILL and self._next_due is not None:
+        self._starting -= 1
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self._queue and self._may_go():
+                await self._deliver(self._queue.popleft())
+                if len(self._queue) < _REFILL and self._next_due is not None:
+                    self._poked.set()
+        finally:
+            self._workers.discard(task)
+            if self._queue:
                 self._poked.set()
-        if self._queue:
-            self._poked.set()
 
     def _may_go(self) -> bool:
         """Tell whether this worker may make one more attempt, and count it against the rate if so."""
-        now = time.monotonic()
-        if self._gate(now) > 0 or len(self._workers) > self._breaker.most:
+        if self._gate() > 0 or len(self._workers) > self._breaker.most:
             return False
         if self._options.rate is not None:
-            self._rate_due, _ = take(self._options.rate, self._rate_due, now)
+            self._rate_due, _ = take(self._options.rate, self._rate_due, time.monotonic())
         return True
 
     async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            await self._attempt(delivery)
+        except Exception:  # noqa: BLE001 - our own fault must not end the lane
+            # The delivery stays claimed: a restart finds it.
+            _log.exception("delivery_fault", target=self.target, id=delivery.event.id)
+
+    async def _attempt(self, delivery: Delivery) -> None:
         now = time.time()
         if (expired := expire(delivery, self._options.policy, now)) is not None:
             self._settle(delivery, expired, None)
@@ -304,6 +319,8 @@ class Lane:
 
     def _heed(self, settlement: Settlement) -> None:
         """Let the breaker and the whole target follow from one attempt."""
+        if settlement.reason is None and self._breaker is CLOSED:
+            return
         now = time.monotonic()
         before = self._breaker
         self._breaker = after(self._breaker, settlement.reason, self._options.breaker, now)

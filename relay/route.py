@@ -6,11 +6,11 @@ Filter at accept, transform at delivery: the store keeps the raw body once, howe
 import json
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected, TransformFailed
@@ -104,10 +104,10 @@ class Route:
     status: int = 202
     retention: float | None = None
     by_name: Mapping[str, Forward] = field(default_factory=dict)
+    always: "Filtered | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A request that holds, with what expressions and deliveries need of it."""
 
     sender: str
@@ -122,16 +122,14 @@ class Verified:
     invalid: Rejected | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(NamedTuple):
     """What an event owes, and what each forward said: (forward, target, outcome, detail)."""
 
     owed: tuple[Owed, ...]
     said: tuple[tuple[str, str, ForwardOutcome, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """The request of a delivery, but for what the target adds: method ('' is the target's), headers, body."""
 
     method: str
@@ -181,10 +179,11 @@ def check(
 
 def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any]) -> Filtered:
     """Ask each forward whether it takes the event; a `when` that fails is an error, never a silent no."""
+    if route.always is not None:
+        return route.always
     owed: list[Owed] = []
     said: list[tuple[str, str, ForwardOutcome, str]] = []
-    if any(forward.when or isinstance(forward.to, Each) for forward in route.forwards):
-        scope = scope.widened(event_values(event))
+    scope = scope.widened(event_values(event))
     for forward in route.forwards:
         label = forward.to if isinstance(forward.to, str) else ""
         try:
@@ -202,6 +201,19 @@ def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any])
             owed.append(Owed(forward.name, target))
             said.append((forward.name, target, ForwardOutcome.OWED, ""))
     return Filtered(tuple(owed), tuple(said))
+
+
+def unconditional(forwards: Iterable[Forward]) -> "Filtered | None":
+    """Return what every event owes if that hangs on nothing, else None."""
+    targets = []
+    for forward in forwards:
+        if forward.when is not None or not isinstance(forward.to, str):
+            return None
+        targets.append((forward.name, forward.to))
+    return Filtered(
+        tuple(Owed(name, to) for name, to in targets),
+        tuple((name, to, ForwardOutcome.OWED, "") for name, to in targets),
+    )
 
 
 def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
@@ -379,10 +391,10 @@ _MOST_TEXT = 512
 
 def _kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
     """Return the headers that are stored: not framing, not credentials, not what `Connection` lists."""
-    dropped = _DROPPED | secret
-    if (connection := headers.get("connection", "")) and connection.lower() not in {"keep-alive", "close"}:
-        dropped |= {name.strip().lower() for name in connection.split(",")}
-    return {name: value for name, value in headers.items() if name not in dropped}
+    connection = headers.get("connection", "keep-alive").lower()
+    if connection not in {"keep-alive", "close"}:
+        secret |= {name.strip() for name in connection.split(",")}
+    return {name: value for name, value in headers.items() if name not in _DROPPED and name not in secret}
 
 
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:

@@ -16,8 +16,8 @@ What a response means is one table, `classify`; what follows from it is one func
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState
@@ -33,8 +33,7 @@ class Verdict(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What one attempt met: a status, or a reason why there was none.
 
     `at` is when it began, `duration` how long it took, both in seconds; `retry_after` is what the target
@@ -49,8 +48,7 @@ class Attempt:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What is recorded of a delivery after an attempt, and what its target does.
 
     `due` is when it is tried again, `hold_until` until when its whole target waits (0: not at all), both in

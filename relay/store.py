@@ -4,14 +4,13 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from relay.event import Delivery, DeliveryState, Event, Owed
 from relay.settle import Attempt, Settlement
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """An event to commit with all it owes.
 
     `held[n]` says that delivery n stays in a lane's memory once committed; the others wait in the store.
@@ -25,8 +24,7 @@ class Append:
     dedupe_until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """What became of a delivery; `settled` is called in the loop once it is on disk."""
 
     delivery: Delivery

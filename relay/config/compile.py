@@ -13,7 +13,7 @@ from relay.config.payload import ModelValidator, SchemaValidator
 from relay.config.secret import Secrets, SecretUnavailable
 from relay.config.source import Path_, Source, nearest
 from relay.expression import Expression, ExpressionInvalid, variables
-from relay.route import Each, Forward, Route, Validator
+from relay.route import Each, Forward, Route, Validator, unconditional
 from relay.sign import decode_key
 from relay.verify import EventDefaults, Scheme, Unverified
 
@@ -70,6 +70,7 @@ class Compiler:
             status=file.respond.status,
             retention=file.retention,
             by_name={forward.name: forward for forward in forwards},
+            always=unconditional(forwards),
         )
 
     def secret(self, source: Source, path: Path_, reference: str) -> bytes:

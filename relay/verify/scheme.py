@@ -3,15 +3,14 @@
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from relay.errors import NotVerified
 
 TOLERANCE = 300.0  # seconds either way; Standard Webhooks, Stripe and Slack all say five minutes
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A request as a scheme sees it: lower-case header names, the body's very bytes, the URL as configured."""
 
     headers: Mapping[str, str]
