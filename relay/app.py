@@ -20,7 +20,6 @@ from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
 from relay.stores.sqlite import SqliteStore
 
-LINGER = 0.002  # seconds that a busy writer waits for more to commit together
 PRUNE = 200  # events that are looked at together
 PRUNE_PAUSE = 60.0  # seconds between two walks
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
@@ -46,7 +45,7 @@ class Relay:
         self._reloading = asyncio.Lock()
         self.generation = Generation(1, loaded.digest)
         self.metrics = Metrics()
-        self.store = SqliteStore(loaded.store, observe=self._observe, linger=LINGER)
+        self.store = SqliteStore(loaded.store, observe=self._observe)
         self.lanes = Lanes(
             self.store,
             self.metrics,

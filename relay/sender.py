@@ -204,7 +204,8 @@ def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
 def traceparent(delivery: Delivery) -> str:
     """Return the W3C trace context of an attempt: the sender's trace if it sent one, else the event's own."""
     span = f"{delivery.n + 1:08x}{delivery.attempts + 1:08x}"
-    if given := _TRACE.fullmatch(delivery.event.headers.get("traceparent", "")):
+    sent = delivery.event.headers.get("traceparent")
+    if sent and (given := _TRACE.fullmatch(sent)):
         return f"00-{given[1]}-{span}-{given[2]}"
     return f"00-{delivery.event.id[4:]:0>32}-{span}-00"
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import structlog
@@ -106,7 +107,9 @@ class Server:
             raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
         if self._store.waiting >= self._limits.waiting:
             raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
-        body = await read_body(request, route.body_limit, self._limits.body_timeout)
+        body = buffered_body(request, route.body_limit)
+        if body is None:
+            body = await read_body(request, route.body_limit, self._limits.body_timeout)
         if (current := self._by_path.get(path)) is not served:
             # The routes were reloaded while the body came: what is accepted must fit the lanes that run now.
             if current is None:
@@ -191,18 +194,7 @@ class Server:
         deliveries = [
             Delivery(event, n, one.forward, one.target, 0, now, self._token) for n, one in enumerate(owed)
         ]
-
-        def committed() -> None:
-            for lane, delivery, in_memory in zip(lanes, deliveries, held, strict=True):
-                if in_memory:
-                    lane.hand(delivery)
-                else:
-                    lane.wake(now)
-
-        def released() -> None:
-            for lane, delivery in zip(lanes, deliveries, strict=True):
-                lane.release(delivery)
-
+        handover = _Handover(lanes, deliveries, held, now)
         return self._store.append(
             Append(
                 event,
@@ -211,9 +203,29 @@ class Server:
                 quarantined=verified.invalid is not None,
                 dedupe_until=now + route.dedupe if verified.id and route.dedupe else 0.0,
             ),
-            committed,
-            released,
+            handover.committed,
+            handover.released,
         )
+
+
+class _Handover(NamedTuple):
+    """Deliveries on their way to their lanes, by way of the disk."""
+
+    lanes: list[Lane]
+    deliveries: list[Delivery]
+    held: tuple[bool, ...]
+    now: float
+
+    def committed(self) -> None:
+        for lane, delivery, in_memory in zip(self.lanes, self.deliveries, self.held, strict=True):
+            if in_memory:
+                lane.hand(delivery)
+            else:
+                lane.wake(self.now)
+
+    def released(self) -> None:
+        for lane, delivery in zip(self.lanes, self.deliveries, strict=True):
+            lane.release(delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +272,17 @@ def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def buffered_body(request: web.BaseRequest, limit: int) -> bytes | None:
+    """Return the body if all of it is here already, else None; raise Rejected if it is over `limit` bytes."""
+    content = request.content
+    if not content.is_eof():
+        return None
+    body = content.read_nowait() if content.total_bytes else b""
+    if len(body) > limit:
+        raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+    return body
+
+
 async def read_body(request: web.BaseRequest, limit: int, patience: float) -> bytes:
     """Return the body's very bytes, still compressed if they came so.
 
@@ -268,15 +291,10 @@ async def read_body(request: web.BaseRequest, limit: int, patience: float) -> by
     """
     if (request.content_length or 0) > limit:
         raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
-    if "expect" in request.headers and request.headers["expect"].lower() == "100-continue":
+    if request.headers.get("expect", "").lower() == "100-continue":
         assert request.transport is not None
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = request.content
-    if content.is_eof():
-        body = content.read_nowait() if content.total_bytes else b""
-        if len(body) > limit:
-            raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
-        return body
     parts: list[bytes] = []
     size = 0
     try:

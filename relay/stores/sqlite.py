@@ -58,12 +58,9 @@ detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.
 class SqliteStore:
     """The embedded store."""
 
-    def __init__(
-        self, path: Path, *, observe: Callable[[Commit], None] = lambda _: None, linger: float = 0.0
-    ) -> None:
+    def __init__(self, path: Path, *, observe: Callable[[Commit], None] = lambda _: None) -> None:
         self._path = path
         self._observe = observe
-        self._linger = linger
         self._reading = threading.Lock()
         self._last_seq = 0
         self._tag = 0
@@ -80,7 +77,6 @@ class SqliteStore:
             transact=self._transact,
             done=self._committed,
             observe=self._observe,
-            linger=self._linger,
         )
         self._writer.start()
 

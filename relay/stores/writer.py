@@ -18,7 +18,6 @@ from relay.store import Append, Commit, Settle
 
 _ROWS = 64  # rows of one statement at most; SQLite's statements are cached for each number up to it
 _BATCH = 1024  # operations in one transaction at most
-_CROWD = 4  # operations that shared the last transaction from which on it pays to wait for more
 _RETRY = 1.0  # seconds until settles that could not be committed are tried again
 
 
@@ -70,7 +69,7 @@ class Writer:
     """The thread and what waits for it.
 
     `plan` prepares a batch in the loop; `transact` does its statements between BEGIN and COMMIT in the
-    thread; `done` is told in the loop once it is on disk. `linger` is in seconds.
+    thread; `done` is told in the loop once it is on disk.
     """
 
     def __init__(
@@ -81,19 +80,16 @@ class Writer:
         transact: Callable[[Any, Batch], None],
         done: Callable[[Batch], None],
         observe: Callable[[Commit], None],
-        linger: float,
     ) -> None:
         self._connection = connection
         self._plan = plan
         self._transact = transact
         self._done = done
         self._observe = observe
-        self._linger = linger
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._pending = Batch()
         self._busy = False
-        self._crowded = False
         self._retrying = False
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._idle = asyncio.Event()
@@ -146,10 +142,7 @@ class Writer:
         if self._timer is not None:
             self._timer.cancel()
         self._retrying = False
-        if self._crowded and self._linger:
-            self._timer = self._loop.call_later(self._linger, self._flush)
-        else:
-            self._timer = self._loop.call_soon(self._flush)
+        self._timer = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         if self._timer is not None:
@@ -187,7 +180,6 @@ class Writer:
     def _finish(self, batch: Batch, took: float, error: Exception | None) -> None:
         self._busy = False
         self._in_hand = 0
-        self._crowded = batch.size >= _CROWD
         if error is None:
             self._succeed(batch)
         else:

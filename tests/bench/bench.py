@@ -44,7 +44,7 @@ state: state
 store: sqlite:relay.db
 routes: routes
 targets:
-  target: {{url: "{target}", concurrency: {concurrency}}}
+  target: {{url: "{target}"}}
 """
 ROUTE = """
 verify: {scheme: token, secrets: ["env:BENCH_TOKEN"]}
@@ -165,13 +165,13 @@ def forwarder_round(folder: Path, target: str, connections: int, seconds: float)
         return Round(count / took, count / took, p50, p99, cpu / count * 1e6, peak_rss(process.pid))
 
 
-def relay_round(folder: Path, target: str, connections: int, seconds: float, concurrency: int) -> Round:
+def relay_round(folder: Path, target: str, connections: int, seconds: float) -> Round:
     """Load a relay with a fresh store, and wait until all that it accepted is delivered."""
     home = Path(tempfile.mkdtemp(dir=folder))
     port, admin = free_port(), free_port()
     (home / "routes/bench").mkdir(parents=True)
     (home / "routes/bench/route.yaml").write_text(ROUTE)
-    config = CONFIG.format(port=port, admin=admin, target=target, concurrency=concurrency)
+    config = CONFIG.format(port=port, admin=admin, target=target)
     (home / "relay.yaml").write_text(config)
     command = Path(sys.executable).parent / "relay"
     with running(SYSTEM_CORE, str(command), "run", "--config", str(home / "relay.yaml")) as process:
@@ -204,7 +204,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--concurrency", type=int, default=64, help="the relay's attempts in flight")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
@@ -225,9 +224,7 @@ def main() -> None:
             relay: list[Round] = []
             for _ in range(options.rounds):
                 forwarder.append(forwarder_round(folder, target, options.connections, options.seconds))
-                relay.append(
-                    relay_round(folder, target, options.connections, options.seconds, options.concurrency)
-                )
+                relay.append(relay_round(folder, target, options.connections, options.seconds))
                 print(f"  {forwarder[-1].rate:8.0f}  {relay[-1].rate:8.0f}", file=sys.stderr)
     ratios = [one.rate / other.rate for one, other in zip(relay, forwarder, strict=True)]
     columns = ("events/s", "accepted/s", "p50 ms", "p99 ms", "CPU µs/event", "peak RSS MiB")

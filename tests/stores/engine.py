@@ -19,7 +19,7 @@ DEADLINE = 20.0  # seconds after which something that should have happened count
 class Engine(Protocol):
     """One engine under test, with one place where it keeps its data."""
 
-    async def open(self, observe: Callable[[Commit], None] = ..., linger: float = ...) -> Store:
+    async def open(self, observe: Callable[[Commit], None] = ...) -> Store:
         """Open a store on the data."""
 
     async def close(self, store: Store) -> None:
@@ -42,11 +42,9 @@ class SqliteEngine:
         self.path = path
         self._stores: list[SqliteStore] = []
 
-    async def open(
-        self, observe: Callable[[Commit], None] = lambda _: None, linger: float = 0.0
-    ) -> SqliteStore:
+    async def open(self, observe: Callable[[Commit], None] = lambda _: None) -> SqliteStore:
         """Open a store on the file."""
-        store = SqliteStore(self.path, observe=observe, linger=linger)
+        store = SqliteStore(self.path, observe=observe)
         await store.open()
         self._stores.append(store)
         return store

@@ -180,9 +180,9 @@ async def test_many_appends_share_commits(engine: Engine) -> None:
 
 
 async def test_more_than_one_batch_holds(engine: Engine) -> None:
-    """More than fits one transaction is committed in several, with a linger in between, in order."""
+    """More than fits one transaction is committed in several, in order."""
     commits: list[Commit] = []
-    store = await engine.open(observe=commits.append, linger=0.001)
+    store = await engine.open(observe=commits.append)
     appender = Appender(store)
     events = [appender.event() for _ in range(2500)]
     futures = [appender.start(event, {"inbox": True, "chat": False}) for event in events]

@@ -187,7 +187,7 @@ async def test_stale_owner_cannot_settle(store: Store, appender: Appender) -> No
     """After another took a delivery over, the first one's result changes nothing, and is let go."""
     event = await appender.append()
     (mine,) = await claim(store)
-    stale = replace(mine, token=mine.token + 1)
+    stale = mine._replace(token=mine.token + 1)
     await settle(store, stale, dead())
     assert (await record(store, event)).state is DeliveryState.CLAIMED
     await settle(store, mine, DELIVERED)
