@@ -1,7 +1,6 @@
 """settle, claim, replay and bury: who owns a delivery, and what becomes of it."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
