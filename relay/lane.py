@@ -99,6 +99,7 @@ class Lane:
         self._paused = False
         self._poked = asyncio.Event()
         self._stopping = False
+        self._removed = False
         self._delivered = metrics.attempts.labels(self.target, Verdict.DELIVERED.value, "")
         self._duration = metrics.attempt_duration.labels(self.target)
         self._latency = metrics.delivery_latency.labels(self.target)
@@ -122,6 +123,9 @@ class Lane:
 
     def hand(self, delivery: Delivery) -> None:
         """Take a delivery that was committed into its reserved place."""
+        if self._removed:
+            self._bury(delivery)
+            return
         self._queue.append(delivery)
         self._pump()
 
@@ -200,10 +204,17 @@ class Lane:
             await asyncio.gather(*late, return_exceptions=True)
         await asyncio.gather(*self._closing)
         await self._sender.close()
-        for _, size in self._held.values():
-            self._room.give(size)
-        self._held.clear()
-        self._queue.clear()
+
+    async def remove(self, grace: float) -> None:
+        """Stop for good: what is in memory alone becomes dead letters, as the store's are by `bury`."""
+        self._removed = True
+        await self.stop(grace)
+        while self._queue:
+            self._bury(self._queue.popleft())
+
+    def _bury(self, delivery: Delivery) -> None:
+        if (delivery.event.seq, delivery.n) in self._held:
+            self._settle(delivery, fail(delivery, Reason.TARGET_REMOVED), None)
 
     def _until_feed(self, now: float) -> float:
         """Return the seconds until the store is worth asking or attempts may go on; infinity if for neither."""
@@ -283,6 +294,10 @@ class Lane:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             await self._attempt(delivery)
+        except asyncio.CancelledError:
+            if self._removed:
+                self._bury(delivery)
+            raise
         except Exception:  # noqa: BLE001 - our own fault must not end the lane
             # The delivery stays claimed: a restart finds it.
             _log.exception("delivery_fault", target=self.target, id=delivery.event.id)

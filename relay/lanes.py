@@ -57,7 +57,9 @@ class Lanes(dict[str, Lane]):
             self._settings[name] = settings
         for name in [name for name in self if name not in targets]:
             del self._settings[name]
-            await self._stop(name, self.pop(name))
+            lane = self.pop(name)
+            await lane.remove(self._grace)
+            await self._end_feeding(name)
 
     async def stop(self) -> None:
         """Let what is in flight end, and drop the rest from memory: it stands in the store."""
@@ -78,6 +80,9 @@ class Lanes(dict[str, Lane]):
 
     async def _stop(self, name: str, lane: Lane) -> None:
         await lane.stop(self._grace)
+        await self._end_feeding(name)
+
+    async def _end_feeding(self, name: str) -> None:
         feeder = self._feeders.pop(name)
         feeder.cancel()
         await asyncio.gather(feeder, return_exceptions=True)
