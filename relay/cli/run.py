@@ -18,9 +18,10 @@ from watchfiles import PythonFilter, awatch
 
 from relay.app import Relay
 from relay.cli import options, show
-from relay.config import Loaded, SecretsMode
+from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, StoreUnusable
 
+_SETTLED = 500  # milliseconds without a change
 _COLLECT = (20_000, 20, 20)  # objects more than before, then generations
 
 
@@ -77,8 +78,20 @@ async def _reload(relay: Relay) -> None:
 async def _watch(loaded: Loaded, reload: Callable[[], None]) -> None:
     """Ask for a reload when a file of the configuration or of a route has changed."""
     folders = {loaded.path.parent, (loaded.path.parent / loaded.config.routes).resolve()}
-    async for _ in awatch(*folders, watch_filter=PythonFilter(extra_extensions=(".yaml", ".json"))):
-        reload()
+    files = PythonFilter(extra_extensions=(".yaml", ".json"))
+    watching = False
+    async for changes in awatch(*folders, watch_filter=files, yield_on_timeout=True, rust_timeout=_SETTLED):
+        # What changed between loading and the first look was seen by nobody.
+        if changes or (not watching and await asyncio.to_thread(_has_changed, loaded)):
+            reload()
+        watching = True
+
+
+def _has_changed(loaded: Loaded) -> bool:
+    try:
+        return load(loaded.path, SecretsMode.PRETEND).digest != loaded.digest
+    except ConfigInvalid:
+        return True
 
 
 def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:

@@ -1,12 +1,15 @@
 """Reloading: all or nothing, and what stays the same keeps what it holds."""
 
 import json
+import signal
 from typing import Any
 
-from tests.support.client import JSON, Answer
+from tests.support.client import JSON, Answer, Client
+from tests.support.process import StartProcess
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Reply, StartTarget, Target
+from tests.support.waiting import until
 
 SLOW = {"schedule": ["1h"]}
 
@@ -170,3 +173,39 @@ async def test_what_only_a_restart_can_change_is_said(
         ["store was changed"],
     )
     assert (await relay.post("two", {})).status == 404
+
+
+async def test_hangup_reloads_a_process(site: Site, start_process: StartProcess, target: Target) -> None:
+    """`kill -HUP` is the way of daemons; a broken file does not end them."""
+    _write(site, {"a": {"url": target.url}}, one="a")
+    process = await start_process(site)
+    relay = Client(process.public, process.admin)
+    broken = site.routes / "two" / "route.yaml"
+    broken.parent.mkdir()
+    broken.write_text("verify: {scheme: nonne}")
+    process.send(signal.SIGHUP)
+    await relay.until_value(0, "relay_config_last_reload_successful")
+    _write(site, {"a": {"url": target.url}}, one="a", two="a")
+    process.send(signal.SIGHUP)
+    await relay.until_value(2, "relay_config_generation")
+    await relay.accepted("two", {})
+    await relay.close()
+    assert await process.terminate() == 0
+
+
+async def test_watching_process_reloads_when_a_file_changes(
+    site: Site, start_process: StartProcess, target: Target
+) -> None:
+    """With --watch nobody needs to say that a route was added."""
+    _write(site, {"a": {"url": target.url}}, one="a")
+    process = await start_process(site, None, "--watch")
+    relay = Client(process.public, process.admin)
+    _write(site, {"a": {"url": target.url}}, one="a", two="a")
+    await relay.until_value(1, "relay_config_last_reload_successful")
+
+    async def served() -> bool:
+        return (await relay.post("two", {})).status == 202
+
+    await until(served, "the new route to be served")
+    await relay.close()
+    assert await process.terminate() == 0

@@ -60,12 +60,14 @@ class RelayProcess:
         self.admin = ""
 
     @classmethod
-    async def start(cls, site: Site, environment: Mapping[str, str] | None = None) -> "RelayProcess":
+    async def start(
+        cls, site: Site, environment: Mapping[str, str] | None = None, *options: str
+    ) -> "RelayProcess":
         """Start it, and return once it has printed where it listens."""
         log = site.root / "relay.log"
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                RELAY, "run", "--config", str(site.config), cwd=site.root,
+                RELAY, "run", "--config", str(site.config), *options, cwd=site.root,
                 env=_environment(environment or {}),
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=stderr,
             )  # fmt: skip
@@ -94,6 +96,10 @@ class RelayProcess:
     def log(self) -> str:
         """What it and those before it on the same site wrote to standard error."""
         return self._log.read_text()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """End it as a power cut would, by SIGKILL."""
