@@ -36,7 +36,10 @@ class Generation:
 
 
 class Relay:
-    """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started."""
+    """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started.
+
+    `failed` is set when the store can be trusted no more: then stop, and end the process.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         limits = loaded.config.limits
@@ -45,7 +48,7 @@ class Relay:
         self._reloading = asyncio.Lock()
         self.generation = Generation(1, loaded.digest)
         self.metrics = Metrics()
-        self.store = SqliteStore(loaded.store, observe=self._observe)
+        self.store = SqliteStore(loaded.store, observe=self._observe, failed=self._store_failed)
         self.lanes = Lanes(
             self.store,
             self.metrics,
@@ -54,6 +57,7 @@ class Relay:
             grace=limits.shutdown,
             user_agent=f"relay/{relay.__version__}",
         )
+        self.failed = asyncio.Event()
         self.public_port = 0
         self.admin_port = 0
 
@@ -171,6 +175,11 @@ class Relay:
 
     def _route(self, name: str) -> Route | None:
         return self._loaded.routes.get(name)
+
+    def _store_failed(self, error: Exception) -> None:
+        self._unready = f"the store failed: {error}"
+        _log.critical("store_failed", detail=str(error))
+        self.failed.set()
 
     def _observe(self, commit: Commit) -> None:
         self.metrics.commit_duration.observe(commit.duration)

@@ -10,6 +10,8 @@ need wrk wrk
 need npm npm
 need openssl openssl
 need curl curl
+need cc "gcc libc6-dev"
+need taskset util-linux
 [ -z "$missing" ] && exit 0
 echo "installing$missing"
 sudo=""

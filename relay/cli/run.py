@@ -62,12 +62,17 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
     watching = asyncio.create_task(_watch(loaded, reload)) if watch else None
     _calm_collector()
     greet(loaded, relay)
-    await stop.wait()
+    ends = [asyncio.create_task(stop.wait()), asyncio.create_task(relay.failed.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
     structlog.get_logger("relay").info("stopping")
     if watching is not None:
         watching.cancel()
     await relay.stop()
     structlog.get_logger("relay").info("stopped")
+    if relay.failed.is_set():
+        raise StoreUnusable("the store failed; see the log. Check the disk before the relay is started again")
 
 
 async def _reload(relay: Relay) -> None:

@@ -39,6 +39,7 @@ from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 T = TypeVar("T")
 _SAFE = (3, 51, 3)
 _APPLICATION = 0x52454C59  # "RELY", in the file's header
+_FATAL = frozenset({dbapi2.SQLITE_IOERR, dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
 _BUSY = 5.0  # seconds that a foreign lock on the file is waited for
 _LOOKUPS = 64  # ids that one statement looks up at most
 _DEDUPE_WIDTH = 4
@@ -58,9 +59,16 @@ detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.
 class SqliteStore:
     """The embedded store."""
 
-    def __init__(self, path: Path, *, observe: Callable[[Commit], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        observe: Callable[[Commit], None] = lambda _: None,
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         self._path = path
         self._observe = observe
+        self._failed = failed
         self._reading = threading.Lock()
         self._last_seq = 0
         self._tag = 0
@@ -77,6 +85,8 @@ class SqliteStore:
             transact=self._transact,
             done=self._committed,
             observe=self._observe,
+            is_fatal=_is_fatal,
+            failed=self._failed,
         )
         self._writer.start()
 
@@ -462,6 +472,12 @@ class _Plan:
             for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
                 if not held:
                     self.waiting += rows.pending_row(append.event, n, owed)
+
+
+def _is_fatal(error: Exception) -> bool:
+    """Tell whether the disk or the file can be trusted no more; a full disk or a lock goes by."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _FATAL
 
 
 def _dedupe_key(append: Append) -> tuple[str, str]:

@@ -6,6 +6,7 @@ interpreter's lock over and back, so that one statement for 64 rows beats 64 sta
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -69,7 +70,8 @@ class Writer:
     """The thread and what waits for it.
 
     `plan` prepares a batch in the loop; `transact` does its statements between BEGIN and COMMIT in the
-    thread; `done` is told in the loop once it is on disk.
+    thread; `done` is told in the loop once it is on disk. After an error that `is_fatal` nothing is committed any
+    more, and `failed` is told.
     """
 
     def __init__(
@@ -80,12 +82,17 @@ class Writer:
         transact: Callable[[Any, Batch], None],
         done: Callable[[Batch], None],
         observe: Callable[[Commit], None],
+        is_fatal: Callable[[Exception], bool],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._connection = connection
         self._plan = plan
         self._transact = transact
         self._done = done
         self._observe = observe
+        self._is_fatal = is_fatal
+        self._failed = failed
+        self._broken: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._pending = Batch()
@@ -107,16 +114,24 @@ class Writer:
 
     def append(self, operation: AppendOperation) -> None:
         """Queue an append."""
+        if self._broken is not None:
+            self._fail(Batch(appends=[operation]), self._broken)
+            return
         self._pending.appends.append(operation)
         self._wake()
 
     def settle(self, settle: Settle) -> None:
-        """Queue a settle."""
+        """Queue a settle; of a store that failed, the next start finds the delivery pending still."""
+        if self._broken is not None:
+            return
         self._pending.settles.append(settle)
         self._wake()
 
     def job(self, job: Job) -> None:
         """Queue any other work."""
+        if self._broken is not None:
+            self._fail(Batch(jobs=[job]), self._broken)
+            return
         self._pending.jobs.append(job)
         self._wake()
 
@@ -172,8 +187,9 @@ class Writer:
                 self._connection.execute("COMMIT")
             except Exception as failure:  # noqa: BLE001 - whatever the engine raises, the waiters are told
                 error = failure
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                with contextlib.suppress(Exception):  # the first error is the one to tell
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
             took = time.perf_counter() - began
             self._loop.call_soon_threadsafe(self._finish, batch, took, error)
 
@@ -184,6 +200,8 @@ class Writer:
             self._succeed(batch)
         else:
             self._fail(batch, error)
+            if self._is_fatal(error):
+                self._give_up(error)
         self._observe(Commit(batch.size, took))
         if self._timer is None and self._pending.size:
             self._schedule()
@@ -203,6 +221,20 @@ class Writer:
         for job in batch.jobs:
             if not job.future.done():
                 job.future.set_result(job.result)
+
+    def _give_up(self, error: Exception) -> None:
+        """Take nothing any more: what a failed sync wrote may be anything, and a second one would lie.
+
+        See https://lwn.net/Articles/752063/ (fsync's error is told once). A restart reads what is really there.
+        """
+        self._broken = error
+        waiting, self._pending = self._pending, Batch()
+        waiting.settles.clear()
+        self._fail(waiting, error)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._failed(error)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         for operation in batch.appends:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import Client
+from tests.support.client import Answer, Client
 from tests.support.process import StartProcess
 from tests.support.site import Site
+from tests.support.target import Target
 
 SOURCE = Path(__file__).with_name("sync_counter.c")
 EVENTS = 30
@@ -47,3 +48,33 @@ async def test_every_202_comes_after_a_sync_of_the_log(
         assert syncs < log.stat().st_size < syncs + 200, "two hundred at once share their syncs"
     finally:
         await client.close()
+
+
+async def test_failed_sync_ends_the_relay_and_is_never_answered_with_202(
+    site: Site, start_process: StartProcess, shim: Path, tmp_path: Path, target: Target
+) -> None:
+    """Fault 5: after EIO nothing is acknowledged and no sync is tried again; the process ends with 1.
+
+    Started again on a sound disk, it delivers all that was answered with 202.
+    """
+    fails = tmp_path / "fails"
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"forward": [{"to": "hook"}]})
+    relay = await start_process(site, {"LD_PRELOAD": str(shim), "SYNC_FAILS": str(fails)})
+    client = Client(relay.public, relay.admin)
+    accepted = {await client.accepted("in", {"n": n}) for n in range(10)}
+    await target.wait_for(10)
+    fails.touch()
+    answers = await asyncio.gather(*(client.post("in", {"n": n}) for n in range(20)), return_exceptions=True)
+    statuses = {answer.status for answer in answers if isinstance(answer, Answer)}
+    assert 202 not in statuses
+    assert await relay.ended() == 1
+    assert "store failed" in relay.log
+    await client.close()
+    fails.unlink()
+    relay = await start_process(site)
+    client = Client(relay.public, relay.admin)
+    accepted.add(await client.accepted("in", {"n": 99}))
+    for event_id in accepted:
+        assert (await client.fate(event_id, "hook"))["state"] == "delivered"
+    await client.close()

@@ -110,6 +110,10 @@ class RelayProcess:
     async def terminate(self) -> int:
         """Ask it to stop by SIGTERM, and return its exit code."""
         self._process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it ends, and return its exit code."""
         async with asyncio.timeout(DEADLINE):
             await self._process.communicate()
         assert self._process.returncode is not None
