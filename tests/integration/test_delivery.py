@@ -103,15 +103,6 @@ async def test_an_open_breaker_costs_no_attempt_and_loses_nothing(
     assert await relay.value("relay_breaker_state", target="hook") == 0
 
 
-async def test_a_targets_rate_is_kept(site: Site, start_relay: StartRelay, target: Target) -> None:
-    """With `rate: 5/s` no six attempts begin within any second less an interval; all arrive."""
-    _write(site, target.url, rate="5/s")
-    relay = await start_relay(site)
-    await asyncio.gather(*(relay.accepted("in", {"n": n}) for n in range(8)))
-    times = [request.at for request in await target.wait_for(8)]
-    assert times[7] - times[0] >= 0.6 - CLOCKS  # five at once, then one every 200 ms
-
-
 async def test_a_status_of_give_up_on_is_dead_at_once_and_others_are_retried(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:

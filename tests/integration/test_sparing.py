@@ -1,6 +1,5 @@
 """How targets are spared: the breaker, the ramp after an outage, rates, pause and resume; and how we are."""
 
-import asyncio
 from typing import Any
 
 from tests.support.client import JSON
@@ -81,13 +80,20 @@ async def test_other_targets_go_on_while_one_is_left_alone(
     await relay.until_value(2, "relay_breaker_state", target="down")
 
 
-async def test_rate_of_a_target_holds(site: Site, start_relay: StartRelay, target: Target) -> None:
-    """A second's worth goes at once, the next not before its time."""
-    _write(site, target.url, rate="4/s")
+async def test_rate_of_a_target_holds_and_is_its_own(
+    site: Site, start_relay: StartRelay, start_target: StartTarget
+) -> None:
+    """One goes at once, the next half an hour later; another target, which came after it, has its own by then."""
+    slow, well = await start_target(), await start_target()
+    site.configure({"slow": {"url": slow.url, "rate": "2/h"}, "well": {"url": well.url}})
+    site.route("in", {"forward": [{"to": "slow"}, {"to": "well"}]})
     relay = await start_relay(site)
-    await asyncio.gather(*(relay.accepted("in", {"n": n}) for n in range(6)))
-    times = sorted(request.at for request in await target.wait_for(6))
-    assert times[5] - times[0] >= 0.45
+    for n in range(5):
+        event_id = await relay.accepted("in", {"n": n})
+        await relay.fate(event_id, "well")
+    assert len(await slow.wait_for(1)) == 1
+    await relay.until_value(4, "relay_pending_deliveries", target="slow")
+    assert (await relay.event(event_id))["deliveries"][0]["attempts"] == 0
 
 
 async def test_rate_of_a_route_is_answered_with_429(
