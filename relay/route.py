@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from relay.deadline import TimeLimitExceeded, time_limit
 from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected, TransformFailed
 from relay.event import Event, Owed, Request
@@ -84,7 +85,8 @@ class Route:
 
     `schemes` has a scheme a sender; a route without named senders has one under ''. `reads_json` says that
     a body that is not JSON is malformed; `tries_json` that it is decoded if it can be. `dedupe` is in
-    seconds, `body_limit` in bytes; `retention` in seconds, None for the relay's own.
+    seconds, `body_limit` in bytes; `retention` in seconds, None for the relay's own;
+    `time_limit` in seconds, for the route's own code.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Route:
     body_limit: int = 1 << 20
     rate: Rate | None = None
     status: int = 202
+    time_limit: float = 1.0
     retention: float | None = None
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
@@ -227,7 +230,7 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     if forward.body is not None or forward.headers or (forward.transform and event.payload is None):
         event, scope = _reread(route, event)
     if forward.transform is not None:
-        made = _call(forward.transform, event)
+        made = _call(forward.transform, event, route.time_limit)
         if made is None:
             return None
     elif forward.body is not None and scope is not None:
@@ -297,9 +300,12 @@ def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
     return event, scope
 
 
-def _call(transform: Callable[[Event], Any], event: Event) -> Request | None:
+def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Request | None:
     try:
-        made = transform(event)
+        with time_limit(seconds):
+            made = transform(event)
+    except TimeLimitExceeded:
+        raise TransformFailed(f"the transform took over {seconds:g} s") from None
     except (Exception, SystemExit) as error:  # a route's own code may raise anything; its delivery pays
         raise TransformFailed(_told(error)) from error
     if made is None:

@@ -69,6 +69,7 @@ class Compiler:
             rate=file.limits.rate,
             status=file.respond.status,
             retention=file.retention,
+            time_limit=file.limits.time,
             by_name={forward.name: forward for forward in forwards},
             always=unconditional(forwards),
         )
@@ -123,7 +124,7 @@ class Compiler:
             return None
         try:
             if file.payload.model is not None:
-                return ModelValidator(code.get(file.payload.model), file.payload.model)
+                return ModelValidator(code.get(file.payload.model), file.payload.model, file.limits.time)
             return SchemaValidator(source.path.parent / (file.payload.json_schema or ""))
         except CodeInvalid as error:
             key = "model" if file.payload.model is not None else "schema"

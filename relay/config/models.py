@@ -393,6 +393,7 @@ class RouteLimits(Model):
 
     body: Size = 1 << 20
     rate: PerTime | None = None
+    time: Positive = 1.0
 
 
 class Respond(Model):

@@ -14,6 +14,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from relay.config.code import CodeInvalid
+from relay.deadline import TimeLimitExceeded, time_limit
 from relay.errors import Refusal, Rejected
 
 _MOST = 20  # places that an answer lists
@@ -22,27 +23,33 @@ _MOST = 20  # places that an answer lists
 class ModelValidator:
     """Checks bodies against a pydantic type."""
 
-    def __init__(self, annotation: Any, name: str) -> None:
-        """Raise CodeInvalid if pydantic can't check against `annotation`."""
+    def __init__(self, annotation: Any, name: str, seconds: float) -> None:
+        """Raise CodeInvalid if pydantic can't check against `annotation`; a check may take `seconds`."""
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
             complete = self._adapter.pydantic_complete
         except (PydanticSchemaGenerationError, PydanticUserError):
             complete = False
+        self._seconds = seconds
         if not complete:
             raise CodeInvalid(f"{name} is not a pydantic model", "derive it from pydantic.BaseModel")
 
     def validate(self, body: bytes, value: Any) -> Any:
         """Return the model's instance."""
         try:
-            return self._adapter.validate_json(body)
+            with time_limit(self._seconds):
+                return self._adapter.validate_json(body)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
             where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:_MOST]]
             raise Rejected(
                 Refusal.INVALID, "the body is not what this route takes", where=tuple(where)
             ) from None
-        except Exception as error:  # a model's own validators may raise anything
+        except (
+            Exception,
+            SystemExit,
+            TimeLimitExceeded,
+        ) as error:  # a model's own validators may do anything
             raise Rejected(
                 Refusal.INVALID, "the body can't be checked", where=(("", type(error).__name__),)
             ) from error

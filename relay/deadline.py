@@ -1,0 +1,41 @@
+"""A time limit for a route's own code, which runs in the loop: one that never ends must not stop the relay.
+
+The alarm's handler raises inside the code that runs, wherever it is; regular expressions let themselves be
+interrupted as well. It comes again and again, for code that swallows everything. Other C code that never
+comes back can't be interrupted.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_AGAIN = 0.1  # seconds between alarms once the time is over
+
+
+class TimeLimitExceeded(BaseException):
+    """The time is over. Not an Exception, so that a route's `except Exception` does not hold it up."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeLimitExceeded in the body once `seconds` are over.
+
+    Outside the main thread, where no signal arrives, there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _alarm)
+    alarm = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *alarm)  # someone else's, if there was one
+
+
+def _alarm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    raise TimeLimitExceeded

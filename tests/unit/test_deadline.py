@@ -1,0 +1,61 @@
+"""Code that never ends is ended, whatever it does to stay."""
+
+import asyncio
+import contextlib
+import re
+import signal
+import time
+
+import pytest
+
+from relay.deadline import TimeLimitExceeded, time_limit
+
+
+def _loops() -> None:
+    while True:
+        pass
+
+
+def _sleeps() -> None:
+    time.sleep(3600)
+
+
+def _swallows() -> None:
+    while True:
+        with contextlib.suppress(Exception):  # what careless code does
+            _loops()
+
+
+def _holds_on() -> None:
+    try:
+        _loops()
+    finally:
+        _loops()
+
+
+def _backtracks() -> None:
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+@pytest.mark.parametrize("code", [_loops, _sleeps, _swallows, _holds_on, _backtracks])
+def test_code_that_never_ends_is_ended(code: object) -> None:
+    assert callable(code)
+    with pytest.raises(TimeLimitExceeded), time_limit(0.05):
+        code()
+
+
+def test_quick_code_is_not_touched_and_another_alarm_is_there_again_afterwards() -> None:
+    handler, alarm = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 3000)
+    with time_limit(7200):
+        pass
+    left = signal.setitimer(signal.ITIMER_REAL, *alarm)
+    assert 2900 < left[0] <= 3000
+    assert signal.getsignal(signal.SIGALRM) == handler
+
+
+async def test_other_threads_have_no_limit_and_are_not_disturbed() -> None:
+    def work() -> str:
+        with time_limit(0.000_001):
+            return "done"
+
+    assert await asyncio.to_thread(work) == "done"
