@@ -28,16 +28,13 @@ FRAMING = frozenset(
     }
 )  # fmt: skip
 _DROPPED = FRAMING | {"authorization"}
+# What the relay says of itself, or anew for each attempt.
 _OWN = frozenset(
     {
-        "webhook-id",
-        "webhook-timestamp",
-        "webhook-signature",
-        "relay-route",
-        "relay-attempt",
-        "accept-encoding",
+        "webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt", "traceparent",
+        "accept-encoding", "accept", "user-agent",
     }
-)
+)  # fmt: skip
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

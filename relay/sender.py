@@ -65,11 +65,7 @@ class HttpSender:
     def __init__(self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None) -> None:
         self._url = URL(options.url)
         self._method = options.method
-        self._fixed = {
-            "user-agent": options.user_agent,
-            "accept": "*/*",
-            "accept-encoding": "identity",
-        } | dict(options.headers)
+        self._own = dict(options.headers)
         self._keys = options.signing_keys
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -77,6 +73,7 @@ class HttpSender:
             ),
             timeout=aiohttp.ClientTimeout(total=options.total, sock_connect=options.connect),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
         )
@@ -118,7 +115,7 @@ class HttpSender:
         timestamp = int(now)
         headers = {
             **outgoing.headers,
-            **self._fixed,
+            **self._own,
             "webhook-id": event.id,
             "webhook-timestamp": str(timestamp),
             "relay-route": event.route,

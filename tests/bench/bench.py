@@ -180,11 +180,12 @@ def relay_round(folder: Path, target: str, connections: int, seconds: float) -> 
         warm, *_ = load(url, folder / "load.lua", connections, 1)
         _drain(admin, warm)
         base = delivered(admin)
-        before, began = cpu_seconds(process.pid), time.perf_counter()
+        before = cpu_seconds(process.pid)
         count, took, p50, p99 = load(url, folder / "load.lua", connections, seconds)
+        ended = time.perf_counter()
         # wrk drops the answers that are under way when its time is up: those events are accepted as well.
         _drain(admin, base + count)
-        whole = time.perf_counter() - began
+        whole = took + time.perf_counter() - ended
         done = delivered(admin) - base
         cpu = cpu_seconds(process.pid) - before
         return Round(done / whole, count / took, p50, p99, cpu / done * 1e6, peak_rss(process.pid))
