@@ -29,8 +29,9 @@ from relay.sender import Sender
 from relay.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
 from relay.store import Settle, Store
 
-_CAPACITY = 1000  # deliveries in a lane's memory at most
-_REFILL = _CAPACITY // 2  # the share that comes from the store when it holds a backlog
+_CAPACITY = 10_000  # deliveries in a lane's memory at most
+_OVERHEAD = 2048  # bytes that a delivery in memory takes beside its body
+_REFILL = 500  # deliveries that come from the store at a time; as many new ones join them while it has more
 _REFILL_BYTES = 8 << 20
 _STORE_RETRY = 1.0  # seconds until a store that could not be read is asked again
 _log = structlog.get_logger("relay.lane")
@@ -111,9 +112,9 @@ class Lane:
         if self._stopping:
             return False
         behind = self._next_due is not None and self._next_due <= received_at
-        if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(size):
+        if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(size + _OVERHEAD):
             return False
-        self._held[seq, n] = received_at, size
+        self._held[seq, n] = received_at, size + _OVERHEAD
         return True
 
     def release(self, delivery: Delivery) -> None:

@@ -368,14 +368,15 @@ async def test_a_retry_that_was_due_during_a_stop_is_made_after_it(
 
 
 BACKLOG = 3000
-CAPACITY = 1000  # deliveries that a lane keeps in memory at most
+CAPACITY = 600  # deliveries for which one MiB has room at most, and some to spare
 
 
 async def test_a_backlog_is_accepted_counted_bounded_in_memory_and_delivered_once(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
     """3,000 events behind a blocked target: all pending, few in memory; once released, each arrives once."""
-    site.configure({"hook": {"url": target.url, "concurrency": 1, "timeout": {"total": "5m"}}})
+    hook = {"url": target.url, "concurrency": 1, "timeout": {"total": "5m"}}
+    site.configure({"hook": hook}, limits={"memory": "1MiB"})
     site.route("in", {"forward": [{"to": "hook"}]})
     target.open.clear()
     relay = await start_relay(site)
@@ -385,7 +386,7 @@ async def test_a_backlog_is_accepted_counted_bounded_in_memory_and_delivered_onc
     assert len(ids) == BACKLOG
     assert await relay.value("relay_pending_deliveries", target="hook") == BACKLOG
     assert await relay.value("relay_oldest_pending_seconds", target="hook") > 0
-    assert relay.relay.lanes["hook"].in_memory <= CAPACITY
+    assert 0 < relay.relay.lanes["hook"].in_memory <= CAPACITY
     target.open.set()
     await relay.until_value(0, "relay_pending_deliveries", target="hook")
     assert len(target.requests) == BACKLOG
