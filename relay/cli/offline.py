@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -168,12 +169,11 @@ def version(as_json: options.AsJson = False) -> None:
         print("  ".join(f"{name} {text}" for name, text in told.items()))
 
 
-def pick(found: "dict[str, Route] | object", name: str) -> Route:
+def pick(found: Mapping[str, Route], name: str) -> Route:
     """Return a route by name, or say which there are and exit."""
-    assert hasattr(found, "get")
-    route: Route | None = found.get(name)
+    route = found.get(name)
     if route is None:
-        show.fail(f"there is no route {name!r}; there are: {', '.join(found)}", 2)  # type: ignore[arg-type]
+        show.fail(f"there is no route {name!r}; there are: {', '.join(found)}", 2)
     return route
 
 

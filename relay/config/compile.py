@@ -142,8 +142,9 @@ class Compiler:
             if given is None:
                 made[name] = Expression(default, "request") if default else None
                 continue
-            made[name] = self._expression(source, ("event", name), given, "request", _TEXT)
-            own_body |= made[name] is not None and made[name].uses_body  # type: ignore[union-attr]
+            own = self._expression(source, ("event", name), given, "request", _TEXT)
+            own_body |= own is not None and own.uses_body
+            made[name] = own
         return made, own_body
 
     def _forward(

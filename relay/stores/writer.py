@@ -138,13 +138,12 @@ class Writer:
     async def stop(self) -> None:
         """Commit what waits, or give it up if that fails, then end the thread."""
         while self._busy or self._pending.size:
-            self._idle.clear()
-            failed = self._pending.size and not self._busy and self._timer is not None
-            if failed:
+            if not self._busy:
                 self._flush()
+            self._idle.clear()
             await self._idle.wait()
-            if not self._busy and self._timer is not None:
-                break
+            if self._retrying:
+                break  # the last try failed as well; the next start finds those deliveries pending
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 

@@ -239,3 +239,19 @@ async def test_closing_with_a_full_disk_ends(engine: Engine, store: Store, appen
     assert not any(one.is_set() for one in done)
     reopened = await engine.open()
     assert (await reopened.counts()).pending["inbox"] >= len(events)
+
+
+async def test_closing_commits_what_came_while_a_commit_was_under_way(engine: Engine) -> None:
+    """No settle is left behind when the store closes: what was delivered once is not delivered again."""
+    store = await engine.open()
+    appender = Appender(store)
+    first, second = await appender.append({"inbox": True}), await appender.append({"inbox": True})
+    done = [start_settle(store, appender.held(first), DELIVERED)]
+    await asyncio.sleep(0)  # now its commit is under way
+    await asyncio.sleep(0)
+    done.append(start_settle(store, appender.held(second), DELIVERED))
+    await engine.close(store)
+    assert all(one.is_set() for one in done)
+    store = await engine.open()
+    for event in (first, second):
+        assert await states(store, event) == ["delivered"]
