@@ -196,18 +196,20 @@ class Writer:
         self._busy = False
         self._in_hand = 0
         if error is None:
+            self._done(batch)  # before the next batch is planned: its mark must know what this one left open
+            if self._pending.size:
+                self._flush()  # the thread goes on while the loop tells the waiters
             self._succeed(batch)
         else:
             self._fail(batch, error)
             if self._is_fatal(error):
                 self._give_up(error)
         self._observe(Commit(batch.size, took))
-        if self._timer is None and self._pending.size:
+        if self._timer is None and self._pending.size and not self._busy:
             self._schedule()
         self._idle.set()
 
     def _succeed(self, batch: Batch) -> None:
-        self._done(batch)
         for operation in batch.appends:
             if operation.duplicate_of:
                 operation.released()
