@@ -170,3 +170,22 @@ async def test_files_are_for_their_owner_alone(path: Path, engine: SqliteEngine)
     modes = permissions(path.parent)
     await engine.close(store)
     assert set(modes.values()) == {0}, modes
+
+
+async def test_mark_never_passes_what_is_in_memory_alone(path: Path) -> None:
+    """Batches that follow each other without a pause, the mark moving with each: nothing is lost by a crash."""
+    store = SqliteStore(path)
+    await store.open()
+    appender = Appender(store)
+    futures = []
+    for _ in range(5):
+        store._mark_moved = float("-inf")
+        futures.append(appender.start(appender.event(), {"inbox": True}))
+        await asyncio.sleep(0)  # its commit is under way when the next one comes
+        await asyncio.sleep(0)
+    await asyncio.gather(*futures)
+    await store.close()  # no delivery was settled, as after a crash
+    again = SqliteStore(path)
+    await again.open()
+    assert (await again.counts()).pending == {"inbox": 5}
+    await again.close()
