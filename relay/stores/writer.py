@@ -162,6 +162,7 @@ class Writer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._retrying = False
         batch = self._take()
         self._plan(batch)
         self._busy = True
