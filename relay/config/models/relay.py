@@ -1,0 +1,59 @@
+"""What may stand in `relay.yaml`."""
+
+from pathlib import Path
+
+from pydantic import (
+    Field,
+    field_validator,
+)
+
+from relay.config.models.fields import Model, Positive, listen_address
+from relay.config.models.target import Targets
+from relay.config.units import Duration, Kept, Size, fault
+
+
+class Admin(Model):
+    """The listener for metrics, health, API and console."""
+
+    listen: str = "127.0.0.1:8081"
+    token: str | None = None
+
+    _check = field_validator("listen")(listen_address)
+
+
+class Limits(Model):
+    """What the relay takes on at most."""
+
+    waiting: int = Field(default=10_000, ge=1, description="commits that wait, before 503")
+    memory: Size = 64 << 20
+    body_timeout: Positive = 30.0
+    shutdown: Duration = 20.0
+
+
+class Retention(Model):
+    """How long events and dead letters are kept."""
+
+    events: Kept = 7 * 86400.0
+    dead: Kept = 30 * 86400.0
+
+
+class RelayFile(Model):
+    """`relay.yaml`."""
+
+    listen: str = "127.0.0.1:8080"
+    admin: Admin = Admin()
+    state: Path = Path("../var")
+    store: str = "sqlite:../var/relay.db"
+    routes: Path = Path("../routes")
+    retention: Retention = Retention()
+    limits: Limits = Limits()
+    targets: Targets = Field(default={})
+
+    _check_listen = field_validator("listen")(listen_address)
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, value: str) -> str:
+        if not value.startswith("sqlite:") or value == "sqlite:":
+            raise fault(f"{value!r} is not a store", "write sqlite:PATH")
+        return value
