@@ -15,6 +15,7 @@ ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
 EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
 DELIVERY_WIDTH = DELIVERY_COLUMNS.count(",") + 1
 ATTEMPT_WIDTH = ATTEMPT_COLUMNS.count(",") + 1
+INSERT_DELIVERIES = f"INSERT INTO delivery ({DELIVERY_COLUMNS})"
 _DETAIL = 500  # characters of an error that are kept
 
 Row = tuple[Any, ...]

@@ -5,20 +5,17 @@ one. SQLite comes with `pysqlite3`, whose build is free of the WAL-reset bug (SQ
 """
 
 import asyncio
-import fcntl
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pysqlite3 import dbapi2
 
-from relay.errors import StoreUnavailable, StoreUnusable
-from relay.event import SEQ_SHIFT, TAG_BITS, format_id, parse_id
+from relay.errors import StoreUnavailable
+from relay.event import SEQ_SHIFT, format_id, parse_id
 from relay.store import (
     Append,
     AttemptRecord,
@@ -33,27 +30,14 @@ from relay.store import (
     Settle,
 )
 from relay.stores import prune, rows
+from relay.stores.file import open_file
+from relay.stores.plan import Plan
 from relay.stores.schema import VERSIONS
-from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
+from relay.stores.writer import AppendOperation, Batch, Job, Writer
 
 T = TypeVar("T")
-_SAFE = (3, 51, 3)
-_APPLICATION = 0x52454C59  # "RELY", in the file's header
 _FATAL = frozenset({dbapi2.SQLITE_IOERR, dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
-_BUSY = 5.0  # seconds that a foreign lock on the file is waited for
-_LOOKUPS = 64  # ids that one statement looks up at most
-_DEDUPE_WIDTH = 4
 _MARK_EVERY = 1.0  # seconds between two moves of the mark
-_EVENTS = f"INSERT INTO event ({rows.EVENT_COLUMNS})"
-_DELIVERIES = f"INSERT INTO delivery ({rows.DELIVERY_COLUMNS})"
-_ATTEMPTS = f"INSERT OR REPLACE INTO attempt ({rows.ATTEMPT_COLUMNS})"
-# A settle inserts the row of a delivery held in memory, or updates the one its owner has claimed: a stale
-# owner's token matches no longer, and nothing happens.
-_SETTLED = """
-ON CONFLICT (event, n) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, due = excluded.due,
-token = NULL, settled = excluded.settled, reason = excluded.reason, status = excluded.status,
-detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.token
-"""
 
 
 class SqliteStore:
@@ -78,7 +62,10 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Lock the file, check it, migrate, recover; raise StoreUnusable with the remedy."""
-        await asyncio.to_thread(self._open)
+        opened = await asyncio.to_thread(open_file, self._path)
+        self._tag, self._last_seq = opened.tag, opened.last_seq
+        self._connection, self._reader = opened.connection, opened.reader
+        self._close = opened.close
         self._writer = Writer(
             self._connection,
             plan=self._plan,
@@ -93,7 +80,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Commit what waits, then close."""
         await self._writer.stop()
-        await asyncio.to_thread(self._opened.close)
+        await asyncio.to_thread(self._close)
 
     @property
     def waiting(self) -> int:
@@ -219,96 +206,10 @@ class SqliteStore:
         """Name the engine, its version and the schema's."""
         return {"store": "sqlite", "sqlite": dbapi2.sqlite_version, "schema": len(VERSIONS)}
 
-    # --- opening, in a thread of its own -------------------------------------------------------------
-
-    def _open(self) -> None:
-        if dbapi2.sqlite_version_info < _SAFE:
-            raise StoreUnusable(
-                f"SQLite {dbapi2.sqlite_version} can corrupt a WAL database; install pysqlite3 >= 0.6.1"
-            )
-        with ExitStack() as opened:
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                opened.callback(os.close, _lock(self._path))
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                _check_header(self._path)
-            except OSError as error:
-                raise StoreUnusable(
-                    f"{self._path} can't be made or written: {error.strerror}; check the folder and its mode"
-                ) from error
-            try:
-                self._connection = self._connect(self._path)
-                opened.callback(self._connection.close)
-                self._prepare(self._connection)
-                self._reader = self._connect(f"{self._path.absolute().as_uri()}?mode=ro")
-                opened.callback(self._reader.close)
-                self._reader.execute("PRAGMA wal_autocheckpoint = 0")
-            except dbapi2.Error as error:
-                raise StoreUnusable(
-                    f"{self._path} can't be used: {error}. Nothing was changed; check that it is a relay's "
-                    "database, that it can be written, and that the disk has space"
-                ) from error
-            self._opened = opened.pop_all()
-
-    def _connect(self, name: Path | str) -> Any:
-        return dbapi2.connect(
-            name,
-            uri=isinstance(name, str),
-            timeout=_BUSY,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
-
-    def _prepare(self, connection: Any) -> None:
-        if not self._path.stat().st_size:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync there does not reach the disk
-        connection.execute("PRAGMA cache_size = -16384")
-        if connection.execute("PRAGMA synchronous").fetchone() != (2,):
-            raise StoreUnusable(f"{self._path}: this SQLite does not sync every commit")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        _check_version(self._path, version)
-        connection.execute("BEGIN IMMEDIATE")
-        for number, script in enumerate(VERSIONS[version:], version + 1):
-            for statement in script.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute(
-            "INSERT INTO meta VALUES ('tag', ?), ('mark', 0) ON CONFLICT DO NOTHING",
-            (secrets.randbits(TAG_BITS),),
-        )
-        self._tag, mark = (_meta(connection, key) for key in ("tag", "mark"))
-        self._recover(connection, mark)
-        connection.execute("COMMIT")
-        # Now the file itself tells what it is, without its log.
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-    def _recover(self, connection: Any, mark: int) -> None:
-        """Make what the last process had in its hands pending in the store."""
-        connection.execute("UPDATE delivery SET state = 0, token = NULL WHERE state = 1")
-        found = connection.execute(f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq >= ?", (mark,))
-        missing: list[Any] = []
-        for row in found:
-            owed = rows.read_owed(row[8])
-            known = {n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))}
-            event = rows.read_event(row, self._tag) if len(known) < len(owed) else None
-            if event is not None:
-                for n, one in enumerate(owed):
-                    if n not in known:
-                        missing += rows.pending_row(event, n, one)
-        insert_many(connection, _DELIVERIES, "", rows.DELIVERY_WIDTH, missing)
-        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
-        self._last_seq = last
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (last + 1,))
-
     # --- writing, in the writer's thread -------------------------------------------------------------
 
     def _plan(self, batch: Batch) -> None:
-        """Prepare a batch's rows in the loop, so that the writer's thread needs little of the interpreter."""
+        """Prepare a batch in the loop."""
         mark = 0
         now = time.monotonic()
         if now - self._mark_moved >= _MARK_EVERY:
@@ -317,14 +218,7 @@ class SqliteStore:
             mark = min(self._open_rows, default=0) or min(
                 (o.append.event.seq for o in batch.appends), default=0
             )
-        plan = _Plan(mark, [o for o in batch.appends if o.append.dedupe_until])
-        for operation in batch.appends:
-            plan.add(operation)
-        for settle in batch.settles:
-            plan.settled += rows.settled_row(settle)
-            if settle.settlement.reason is not None and settle.attempt is not None:
-                plan.attempts += rows.attempt_row(settle, settle.attempt)
-        batch.plan = plan
+        batch.plan = Plan(batch, mark)
 
     def _committed(self, batch: Batch) -> None:
         counts = self._open_rows
@@ -341,48 +235,10 @@ class SqliteStore:
                     del counts[seq]
 
     def _transact(self, connection: Any, batch: Batch) -> None:
-        plan: _Plan = batch.plan
-        if plan.mark:
-            connection.execute(
-                "UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (plan.mark, plan.mark)
-            )
-        if plan.deduplicated and self._find_duplicates(connection, plan.deduplicated):
-            plan.events.clear()
-            plan.waiting.clear()
-            for operation in batch.appends:
-                if not operation.duplicate_of:
-                    plan.add(operation)
-        insert_many(connection, _EVENTS, "", rows.EVENT_WIDTH, plan.events)
-        insert_many(connection, _DELIVERIES, "", rows.DELIVERY_WIDTH, plan.waiting)
-        insert_many(connection, _DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, plan.settled)
-        insert_many(connection, _ATTEMPTS, "", rows.ATTEMPT_WIDTH, plan.attempts)
+        plan: Plan = batch.plan
+        plan.write(connection, self._tag)
         for job in batch.jobs:
             job.result = job.work(connection)
-
-    def _find_duplicates(self, connection: Any, asked: list[AppendOperation]) -> bool:
-        """Mark the duplicates, remember the ids of the others; tell whether there are duplicates."""
-        now = time.time()
-        known: dict[tuple[str, str], str] = {}
-        keys = [_dedupe_key(operation.append) for operation in asked]
-        for start in range(0, len(keys), _LOOKUPS):
-            part = keys[start : start + _LOOKUPS]
-            marks = ",".join(["(?,?)"] * len(part))
-            found = connection.execute(
-                f"SELECT id, scope, event, until FROM dedupe WHERE (id, scope) IN (VALUES {marks})",
-                [value for key in part for value in key],
-            )
-            for dedupe_id, scope, seq, until in found:
-                if until > now:
-                    known[dedupe_id, scope] = format_id(seq, self._tag)
-        remembered: list[Any] = []
-        for operation, key in zip(asked, keys, strict=True):
-            operation.duplicate_of = known.get(key, "")
-            if not operation.duplicate_of:
-                event = operation.append.event
-                known[key] = event.id
-                remembered += (*key, event.seq, operation.append.dedupe_until)
-        insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", _DEDUPE_WIDTH, remembered)
-        return any(operation.duplicate_of for operation in asked)
 
     def _claim(self, connection: Any, target: str, now: float, limit: int, size: int) -> Claim:
         found = connection.execute(
@@ -451,37 +307,10 @@ class SqliteStore:
         return sum(file.stat().st_size for file in files if file.exists())
 
 
-class _Plan:
-    """The values of a batch's rows, one row after another."""
-
-    __slots__ = ("attempts", "deduplicated", "events", "mark", "settled", "waiting")
-
-    def __init__(self, mark: int, deduplicated: list[AppendOperation]) -> None:
-        self.mark = mark
-        self.deduplicated = deduplicated
-        self.events: list[Any] = []
-        self.waiting: list[Any] = []
-        self.settled: list[Any] = []
-        self.attempts: list[Any] = []
-
-    def add(self, operation: AppendOperation) -> None:
-        """Add an event, and a row for each of its deliveries that is not held in memory."""
-        append = operation.append
-        self.events += operation.row
-        if not all(append.held):
-            for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
-                if not held:
-                    self.waiting += rows.pending_row(append.event, n, owed)
-
-
 def _is_fatal(error: Exception) -> bool:
     """Tell whether the disk or the file can be trusted no more; a full disk or a lock goes by."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _FATAL
-
-
-def _dedupe_key(append: Append) -> tuple[str, str]:
-    return rows.text(append.event.dedupe_id), f"{append.event.route}/{append.event.sender}"
 
 
 def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, list[Any]]:
@@ -494,44 +323,3 @@ def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, lis
         parts.append(f"{seq} < ?")
         values.append(query.before)
     return " AND ".join(parts), values
-
-
-def _check_header(path: Path) -> None:
-    """Raise StoreUnusable if the file is none of ours, before anything of it is touched.
-
-    The header's format: https://sqlite.org/fileformat2.html#the_database_header
-    """
-    with path.open("rb") as file:
-        header = file.read(100)
-    if not header:
-        return
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise StoreUnusable(f"{path} is not a database; name another file as `store`")
-    if int.from_bytes(header[68:72], "big") != _APPLICATION:
-        raise StoreUnusable(f"{path} is a database, but not a relay's; name another file as `store`")
-    _check_version(path, int.from_bytes(header[60:64], "big"))
-
-
-def _check_version(path: Path, version: int) -> None:
-    if version > len(VERSIONS):
-        raise StoreUnusable(
-            f"{path} was written by a newer relay (schema {version}, this one knows {len(VERSIONS)}); "
-            "run that version, or start with another file"
-        )
-
-
-def _meta(connection: Any, key: str) -> int:
-    (value,) = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return int(value)
-
-
-def _lock(path: Path) -> int:
-    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreUnusable(
-            f"{path} is in use by another relay; stop that one, or give this one a `store` of its own"
-        ) from None
-    return handle

@@ -1,0 +1,98 @@
+"""A batch's rows: prepared in the loop, written in the writer's thread, which so needs little of the interpreter."""
+
+import time
+from typing import Any
+
+from relay.event import format_id
+from relay.store import Append
+from relay.stores import rows
+from relay.stores.writer import AppendOperation, Batch, insert_many
+
+_LOOKUPS = 64  # ids that one statement looks up at most
+_DEDUPE_WIDTH = 4
+_EVENTS = f"INSERT INTO event ({rows.EVENT_COLUMNS})"
+_ATTEMPTS = f"INSERT OR REPLACE INTO attempt ({rows.ATTEMPT_COLUMNS})"
+# A settle inserts the row of a delivery held in memory, or updates the one its owner has claimed: a stale
+# owner's token matches no longer, and nothing happens.
+_SETTLED = """
+ON CONFLICT (event, n) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, due = excluded.due,
+token = NULL, settled = excluded.settled, reason = excluded.reason, status = excluded.status,
+detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.token
+"""
+
+
+class Plan:
+    """The values of a batch's rows, one row after another. `mark` is the new low-water mark (0: stays)."""
+
+    __slots__ = ("_appends", "_attempts", "_deduplicated", "_events", "_mark", "_settled", "_waiting")
+
+    def __init__(self, batch: Batch, mark: int) -> None:
+        self._mark = mark
+        self._appends = batch.appends
+        self._deduplicated = [o for o in batch.appends if o.append.dedupe_until]
+        self._events: list[Any] = []
+        self._waiting: list[Any] = []
+        self._settled: list[Any] = []
+        self._attempts: list[Any] = []
+        for operation in batch.appends:
+            self._add(operation)
+        for settle in batch.settles:
+            self._settled += rows.settled_row(settle)
+            if settle.settlement.reason is not None and settle.attempt is not None:
+                self._attempts += rows.attempt_row(settle, settle.attempt)
+
+    def _add(self, operation: AppendOperation) -> None:
+        """Add an event, and a row for each of its deliveries that is not held in memory."""
+        append = operation.append
+        self._events += operation.row
+        if not all(append.held):
+            for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
+                if not held:
+                    self._waiting += rows.pending_row(append.event, n, owed)
+
+    def write(self, connection: Any, tag: int) -> None:
+        """Write everything, inside the transaction; mark the appends that turn out to be duplicates."""
+        if self._mark:
+            connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (self._mark, self._mark)
+            )
+        if self._deduplicated and self._find_duplicates(connection, tag):
+            self._events.clear()
+            self._waiting.clear()
+            for operation in self._appends:
+                if not operation.duplicate_of:
+                    self._add(operation)
+        insert_many(connection, _EVENTS, "", rows.EVENT_WIDTH, self._events)
+        insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, self._waiting)
+        insert_many(connection, rows.INSERT_DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, self._settled)
+        insert_many(connection, _ATTEMPTS, "", rows.ATTEMPT_WIDTH, self._attempts)
+
+    def _find_duplicates(self, connection: Any, tag: int) -> bool:
+        """Mark the duplicates, remember the ids of the others; tell whether there are duplicates."""
+        now = time.time()
+        known: dict[tuple[str, str], str] = {}
+        asked = self._deduplicated
+        keys = [_dedupe_key(operation.append) for operation in asked]
+        for start in range(0, len(keys), _LOOKUPS):
+            part = keys[start : start + _LOOKUPS]
+            marks = ",".join(["(?,?)"] * len(part))
+            found = connection.execute(
+                f"SELECT id, scope, event, until FROM dedupe WHERE (id, scope) IN (VALUES {marks})",
+                [value for key in part for value in key],
+            )
+            for dedupe_id, scope, seq, until in found:
+                if until > now:
+                    known[dedupe_id, scope] = format_id(seq, tag)
+        remembered: list[Any] = []
+        for operation, key in zip(asked, keys, strict=True):
+            operation.duplicate_of = known.get(key, "")
+            if not operation.duplicate_of:
+                event = operation.append.event
+                known[key] = event.id
+                remembered += (*key, event.seq, operation.append.dedupe_until)
+        insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", _DEDUPE_WIDTH, remembered)
+        return any(operation.duplicate_of for operation in asked)
+
+
+def _dedupe_key(append: Append) -> tuple[str, str]:
+    return rows.text(append.event.dedupe_id), f"{append.event.route}/{append.event.sender}"
