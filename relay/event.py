@@ -75,10 +75,14 @@ class DeliveryState(IntEnum):
 
 
 class Owed(NamedTuple):
-    """One delivery that an event owes, decided at accept: which forward, to which target."""
+    """One delivery that an event owes, decided at accept: which forward, to which target, and how.
+
+    `ordered`: one at a time for each key, in the order of acceptance.
+    """
 
     forward: str
     target: str
+    ordered: bool = False
 
 
 class Delivery(NamedTuple):
@@ -86,6 +90,7 @@ class Delivery(NamedTuple):
 
     `n` is its place in what the event owes. `attempts` is how many were made before in this budget, which
     began at `since` (seconds since the epoch). `token` shows ownership when the result is settled.
+    Deliveries of a target with the same `ordering` go one after another; '' is in no order.
     """
 
     event: Event
@@ -95,6 +100,7 @@ class Delivery(NamedTuple):
     attempts: int
     since: float
     token: int
+    ordering: str = ""
 
 
 def format_id(seq: int, tag: int) -> str:

@@ -369,6 +369,8 @@ class Lane:
 
     def _emit(self, delivery: Delivery, settlement: Settlement, attempt: Attempt | None) -> None:
         self.release(delivery)
+        if delivery.ordering and settlement.state is not DeliveryState.PENDING:
+            self.wake(time.time())  # the store has let the next of its key go
         if attempt is not None:
             self._duration.observe(attempt.duration)
         if settlement.state is DeliveryState.DELIVERED:

@@ -66,10 +66,14 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One rule of a route. Without `when` it takes every event; without `transform` or `body`, as it came."""
+    """One rule of a route. Without `when` it takes every event; without `transform` or `body`, as it came.
+
+    What is `ordered` goes out one at a time for each of the event's keys, in the order of acceptance.
+    """
 
     name: str
     to: str | Each
+    ordered: bool = False
     when: Expression | None = None
     transform: Callable[[Event], Any] | None = None
     body: Expression | None = None
@@ -198,7 +202,7 @@ def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any])
         if not chosen:
             said.append((forward.name, label, ForwardOutcome.SKIPPED, ""))
         for target in chosen:
-            owed.append(Owed(forward.name, target))
+            owed.append(Owed(forward.name, target, forward.ordered))
             said.append((forward.name, target, ForwardOutcome.OWED, ""))
     return Filtered(tuple(owed), tuple(said))
 
@@ -209,10 +213,9 @@ def unconditional(forwards: Iterable[Forward]) -> "Filtered | None":
     for forward in forwards:
         if forward.when is not None or not isinstance(forward.to, str):
             return None
-        targets.append((forward.name, forward.to))
+        targets.append(Owed(forward.name, forward.to, forward.ordered))
     return Filtered(
-        tuple(Owed(name, to) for name, to in targets),
-        tuple((name, to, ForwardOutcome.OWED, "") for name, to in targets),
+        tuple(targets), tuple((one.forward, one.target, ForwardOutcome.OWED, "") for one in targets)
     )
 
 
@@ -415,6 +418,7 @@ def describe(route: Route) -> dict[str, Any]:
                 "name": forward.name,
                 "to": f"each {forward.to.items.source}" if isinstance(forward.to, Each) else forward.to,
                 "when": forward.when.source if forward.when else "",
+                "ordered": forward.ordered,
             }
             for forward in route.forwards
         ],

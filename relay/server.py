@@ -185,7 +185,13 @@ class Server:
     ) -> "asyncio.Future[str]":
         size = len(event.body)
         lanes = [self._lanes[one.target] for one in owed]
-        held = tuple([lane.reserve(event.seq, n, now, size) for n, lane in enumerate(lanes)])
+        held = tuple(
+            [
+                # What is ordered waits for its turn in the store, which knows who is before it.
+                not one.ordered and lane.reserve(event.seq, n, now, size)
+                for n, (one, lane) in enumerate(zip(owed, lanes, strict=True))
+            ]
+        )
         # Memory keeps the bytes, not the decoded payload: that can be ten times as large.
         event = Event(
             event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,

@@ -175,6 +175,7 @@ class Compiler:
         return Forward(
             name=name,
             to=to,
+            ordered=forward.ordered,
             when=self._optional(source, (*path, "when"), forward.when, ("BOOL",)),
             transform=transform,
             body=self._optional(source, (*path, "body"), forward.body, ()),

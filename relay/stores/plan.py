@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from relay.event import format_id
+from relay.event import DeliveryState, Event, Owed, format_id
 from relay.store import Append
-from relay.stores import rows
+from relay.stores import ordered, rows
 from relay.stores.writer import AppendOperation, Batch, insert_many
 
 _LOOKUPS = 64  # ids that one statement looks up at most
@@ -24,7 +24,17 @@ detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.
 class Plan:
     """The values of a batch's rows, one row after another. `mark` is the new low-water mark (0: stays)."""
 
-    __slots__ = ("_appends", "_attempts", "_deduplicated", "_events", "_mark", "_settled", "_waiting")
+    __slots__ = (
+        "_appends",
+        "_attempts",
+        "_deduplicated",
+        "_events",
+        "_mark",
+        "_ordered",
+        "_released",
+        "_settled",
+        "_waiting",
+    )
 
     def __init__(self, batch: Batch, mark: int) -> None:
         self._mark = mark
@@ -32,6 +42,8 @@ class Plan:
         self._deduplicated = [o for o in batch.appends if o.append.dedupe_until]
         self._events: list[Any] = []
         self._waiting: list[Any] = []
+        self._ordered: list[tuple[Event, int, Owed]] = []
+        self._released: dict[tuple[str, str], float] = {}  # (target, ordering): when one ended
         self._settled: list[Any] = []
         self._attempts: list[Any] = []
         for operation in batch.appends:
@@ -40,6 +52,8 @@ class Plan:
             self._settled += rows.settled_row(settle)
             if settle.settlement.reason is not None and settle.attempt is not None:
                 self._attempts += rows.attempt_row(settle, settle.attempt)
+            if settle.delivery.ordering and settle.settlement.state is not DeliveryState.PENDING:
+                self._released[settle.delivery.target, settle.delivery.ordering] = settle.at
 
     def _add(self, operation: AppendOperation) -> None:
         """Add an event, and a row for each of its deliveries that is not held in memory."""
@@ -47,7 +61,9 @@ class Plan:
         self._events += operation.row
         if not all(append.held):
             for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
-                if not held:
+                if owed.ordered:
+                    self._ordered.append((append.event, n, owed))
+                elif not held:
                     self._waiting += rows.pending_row(append.event, n, owed)
 
     def write(self, connection: Any, tag: int) -> None:
@@ -59,13 +75,18 @@ class Plan:
         if self._deduplicated and self._find_duplicates(connection, tag):
             self._events.clear()
             self._waiting.clear()
+            self._ordered.clear()
             for operation in self._appends:
                 if not operation.duplicate_of:
                     self._add(operation)
         insert_many(connection, _EVENTS, "", rows.EVENT_WIDTH, self._events)
+        if self._ordered:
+            self._waiting += ordered.in_line(connection, self._ordered)
         insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, self._waiting)
         insert_many(connection, rows.INSERT_DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, self._settled)
         insert_many(connection, _ATTEMPTS, "", rows.ATTEMPT_WIDTH, self._attempts)
+        if self._released:
+            ordered.release(connection, self._released)
 
     def _find_duplicates(self, connection: Any, tag: int) -> bool:
         """Mark the duplicates, remember the ids of the others; tell whether there are duplicates."""

@@ -10,7 +10,9 @@ from relay.settle import Attempt
 from relay.store import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
 EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
-DELIVERY_COLUMNS = "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail"
+DELIVERY_COLUMNS = (
+    "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,ordering"
+)
 ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
 EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
 DELIVERY_WIDTH = DELIVERY_COLUMNS.count(",") + 1
@@ -62,8 +64,9 @@ def event_row(append: Append) -> Row:
 
 
 def read_owed(written: str) -> list[Owed]:
-    """Return what an event owes, in its order."""
-    return [Owed(*line.split("\t")) for line in written.split("\n")] if written else []
+    """Return what an event owes, in its order; which of it is in order of keys stands in the deliveries' rows."""
+    pairs = (line.partition("\t") for line in written.split("\n") if line)
+    return [Owed(forward, target) for forward, _, target in pairs]
 
 
 def read_event(row: Row, tag: int) -> Event:
@@ -83,11 +86,17 @@ def read_event(row: Row, tag: int) -> Event:
     )
 
 
-def pending_row(event: Event, n: int, owed: Owed) -> Row:
-    """Return the row of a delivery that waits in the store from the start."""
+def ordering(event: Event, owed: Owed) -> str:
+    """Return what a delivery is in order with: its forward's other deliveries of events with the same key."""
+    return f"{event.route}\t{owed.forward}\t{text(event.key)}" if owed.ordered else ""
+
+
+def pending_row(event: Event, n: int, owed: Owed, *, parked: bool = False) -> Row:
+    """Return the row of a delivery that waits in the store from the start; a parked one waits for another."""
     since = event.received_at
     return (
-        event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since, since, None, None, "", 0, "",
+        event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since,
+        None if parked else since, None, None, "", 0, "", ordering(event, owed),
     )  # fmt: skip
 
 
@@ -109,6 +118,7 @@ def settled_row(settle: Settle) -> Row:
         settlement.reason.value if settlement.reason else "",
         attempt.status if attempt else 0,
         text(attempt.detail[:_DETAIL]) if attempt else "",
+        delivery.ordering,
     )
 
 
@@ -128,14 +138,14 @@ def attempt_row(settle: Settle, attempt: Attempt) -> Row:
 
 
 def read_delivery(row: Row, event: Event, token: int) -> Delivery:
-    """Return a claimed delivery from (n, forward, target, attempts, since)."""
-    n, forward, target, attempts, since = row
-    return Delivery(event, n, forward, target, attempts, since, token)
+    """Return a claimed delivery from (n, forward, target, attempts, since, ordering)."""
+    n, forward, target, attempts, since, order = row
+    return Delivery(event, n, forward, target, attempts, since, token, order)
 
 
 def delivery_record(row: Row, tag: int, tried: tuple[AttemptRecord, ...] = ()) -> DeliveryRecord:
     """Return what people are told of a row in the order of DELIVERY_COLUMNS."""
-    seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail = row
+    seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail, _ = row
     return DeliveryRecord(
         format_id(seq, tag), n, forward, target, DeliveryState(state), attempts, due, settled,
         Reason(reason).value if reason else "", status, detail, tried,

@@ -3,6 +3,7 @@
 An event that is delivered straight from memory costs two rows: its own, and one per delivery that says how
 it ended. A delivery gets its row when it is first settled, or at accept if it has to wait in the store. The
 partial indexes hold only what waits or is dead, so that their size follows the backlog, not the history.
+A delivery that waits for another of its `ordering` to end has no `due`: of each ordering, one at most has.
 `mark`: all that events below it owe have rows; what events from it on owe without a row was in memory.
 """
 
@@ -62,5 +63,9 @@ VERSIONS = (
         until REAL NOT NULL,
         PRIMARY KEY (id, scope)
     ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE delivery ADD COLUMN ordering TEXT NOT NULL DEFAULT '';
+    CREATE INDEX delivery_ordered ON delivery (target, ordering) WHERE state IN (0, 1) AND ordering != '';
     """,
 )

@@ -29,7 +29,7 @@ from relay.store import (
     Retention,
     Settle,
 )
-from relay.stores import prune, rows
+from relay.stores import ordered, prune, rows
 from relay.stores.file import open_file
 from relay.stores.plan import Plan
 from relay.stores.schema import VERSIONS
@@ -122,11 +122,7 @@ class SqliteStore:
 
     async def replay(self, seq: int, n: int, now: float) -> bool:
         """Make an ended delivery pending again."""
-        sql = (
-            "UPDATE delivery SET state = 0, due = ?, since = ?, attempts = 0, token = NULL, settled = NULL, "
-            "reason = '', status = 0, detail = '' WHERE event = ? AND n = ? AND state IN (2, 3, 4)"
-        )
-        return await self._write(lambda c: c.execute(sql, (now, now, seq, n)).rowcount == 1)
+        return await self._write(lambda c: ordered.replay(c, seq, n, now))
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End what is pending for targets that are no more."""
@@ -242,7 +238,7 @@ class SqliteStore:
 
     def _claim(self, connection: Any, target: str, now: float, limit: int, size: int) -> Claim:
         found = connection.execute(
-            f"SELECT d.n, d.forward, d.target, d.attempts, d.since, {rows.EVENT_COLUMNS} "
+            f"SELECT d.n, d.forward, d.target, d.attempts, d.since, d.ordering, {rows.EVENT_COLUMNS} "
             "FROM delivery d JOIN event ON seq = d.event "
             "WHERE d.target = ? AND d.state = 0 AND d.due <= ? ORDER BY d.due LIMIT ?",
             (target, now, limit),
@@ -250,8 +246,8 @@ class SqliteStore:
         token = secrets.randbits(62)
         claimed = []
         for row in found:
-            event = rows.read_event(row[5:], self._tag)
-            claimed.append(rows.read_delivery(row[:5], event, token))
+            event = rows.read_event(row[6:], self._tag)
+            claimed.append(rows.read_delivery(row[:6], event, token))
             size -= len(event.body)
             if size <= 0:
                 break

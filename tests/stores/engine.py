@@ -98,10 +98,11 @@ class Appender:
         *,
         until: float = 0.0,
         quarantined: bool = False,
+        ordered: bool = False,
     ) -> "asyncio.Future[str]":
         """Start an append; `targets` says of each whether its delivery is held in memory."""
         targets = {"inbox": False} if targets is None else targets
-        owed = tuple(Owed(f"to-{target}", target) for target in targets)
+        owed = tuple(Owed(f"to-{target}", target, ordered) for target in targets)
         return self.store.append(
             Append(event, owed, tuple(targets.values()), quarantined, until),
             lambda: self.committed.append(event.id),
@@ -109,11 +110,17 @@ class Appender:
         )
 
     async def append(
-        self, targets: Mapping[str, bool] | None = None, *, now: float = NOW, until: float = 0.0, **facts: Any
+        self,
+        targets: Mapping[str, bool] | None = None,
+        *,
+        now: float = NOW,
+        until: float = 0.0,
+        ordered: bool = False,
+        **facts: Any,
     ) -> Event:
         """Append an event that must be fresh, and return it."""
         event = self.event(now, **facts)
-        assert await soon(self.start(event, targets, until=until)) == ""
+        assert await soon(self.start(event, targets, until=until, ordered=ordered)) == ""
         return event
 
     def held(self, event: Event, n: int = 0, target: str = "inbox") -> Delivery:

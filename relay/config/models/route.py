@@ -84,6 +84,7 @@ class ForwardFile(Model):
     transform: str | None = None
     body: str | None = None
     headers: dict[str, str] = Field(default={})
+    ordered: bool = False
 
     @field_validator("name")
     @classmethod
