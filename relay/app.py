@@ -22,6 +22,7 @@ from relay.stores.sqlite import SqliteStore
 
 PRUNE = 200  # events that are looked at together
 PRUNE_PAUSE = 60.0  # seconds between two walks
+DISK_PAUSE = 1.0  # seconds between two looks at the free space
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
 _FIELD = 16380  # bytes of a header line
 _log = structlog.get_logger("relay.app")
@@ -64,6 +65,7 @@ class Relay:
     async def start(self) -> None:
         """Open the store, start the lanes, then listen; raises StoreUnusable or OSError."""
         config = self._loaded.config
+        limits = config.limits
         await self.store.open()
         await self._bury()
         await self.lanes.fit(self._loaded.targets)
@@ -72,10 +74,12 @@ class Relay:
             self.lanes,
             self.store,
             self.metrics,
-            ServerLimits(config.limits.waiting, config.limits.body_timeout),
+            ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
             self.store.token,
         )
         self._serve_routes()
+        await self._check_disk()
+        self._watching = asyncio.create_task(self._watch_disk())
         self._public = web.ServerRunner(
             web.Server(
                 self.server.handle,
@@ -95,7 +99,7 @@ class Relay:
                     routes=lambda: self._loaded.routes,
                     metrics=self.metrics,
                     token=self._loaded.admin_token,
-                    ready=lambda: self._unready,
+                    ready=self._why_unready,
                     about=self._about,
                     reload=self.reload,
                 )
@@ -119,7 +123,8 @@ class Relay:
         async with self._reloading:
             await self.lanes.stop()
         self._pruning.cancel()
-        await asyncio.gather(self._pruning, return_exceptions=True)
+        self._watching.cancel()
+        await asyncio.gather(self._pruning, self._watching, return_exceptions=True)
         await self._public.cleanup()
         await self._admin.cleanup()
         await self.store.close()
@@ -173,6 +178,27 @@ class Relay:
             beyond = pruned.beyond
             await asyncio.sleep(PRUNE_PAUSE if not beyond else 0.01 if pruned.events else 1.0)
 
+    async def _watch_disk(self) -> None:
+        while True:
+            await asyncio.sleep(DISK_PAUSE)
+            await self._check_disk()
+
+    async def _check_disk(self) -> None:
+        """Take no events while the disk is nearly full: what is accepted already needs space to be settled."""
+        least = self._loaded.config.limits.disk
+        free = await asyncio.to_thread(self.store.free)
+        full = free < least
+        if full is not self.server.disk_full:
+            self.server.disk_full = full
+            _log.warning("disk_nearly_full" if full else "disk_has_space", free=free, least=least)
+
+    def _why_unready(self) -> str:
+        if self._unready:
+            return self._unready
+        if self.store.fault:
+            return f"the store can't commit: {self.store.fault}"
+        return "the disk is nearly full" if self.server.disk_full else ""
+
     def _route(self, name: str) -> Route | None:
         return self._loaded.routes.get(name)
 
@@ -184,6 +210,8 @@ class Relay:
     def _observe(self, commit: Commit) -> None:
         self.metrics.commit_duration.observe(commit.duration)
         self.metrics.commit_operations.observe(commit.operations)
+        if commit.error:
+            self.metrics.commit_failures.inc()
 
     async def _about(self) -> dict[str, Any]:
         return {

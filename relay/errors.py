@@ -33,6 +33,7 @@ class Refusal(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     DRAINING = "draining"
     BACKLOG_FULL = "backlog_full"
+    OVERLOADED = "overloaded"
     INTERNAL = "internal"
 
     @property
@@ -59,6 +60,7 @@ _STATUS = {
     Refusal.STORE_UNAVAILABLE: 503,
     Refusal.DRAINING: 503,
     Refusal.BACKLOG_FULL: 503,
+    Refusal.OVERLOADED: 503,
     Refusal.INTERNAL: 500,
 }
 _OURS = frozenset(
@@ -67,6 +69,7 @@ _OURS = frozenset(
         Refusal.STORE_UNAVAILABLE,
         Refusal.DRAINING,
         Refusal.BACKLOG_FULL,
+        Refusal.OVERLOADED,
         Refusal.INTERNAL,
     }
 )

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import structlog
+
 from relay.breaker import BreakerPolicy
 from relay.config import HttpTarget
 from relay.config.load import FileSettings, HttpSettings, TargetSettings
@@ -18,6 +20,7 @@ from relay.store import Store
 # Quick at first, then over two days; a target's `retry` replaces it.
 DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)
 FILE_CONCURRENCY = 256  # lines that may share one sync
+_log = structlog.get_logger("relay.lanes")
 
 
 class Lanes(dict[str, Lane]):
@@ -48,10 +51,11 @@ class Lanes(dict[str, Lane]):
 
         A lane that stays keeps its queue, breaker and rate; one whose settings are the same, its connections.
         """
+        paused = await self._store.paused()
         for name, settings in targets.items():
             lane = self.get(name)
             if lane is None:
-                self._add(name, settings)
+                self._add(name, settings, paused=name in paused)
             elif settings != self._settings[name]:
                 lane.change(_options(name, settings), self._sender(settings))
             self._settings[name] = settings
@@ -60,12 +64,14 @@ class Lanes(dict[str, Lane]):
             lane = self.pop(name)
             await lane.remove(self._grace)
             await self._end_feeding(name)
+        for name in paused - targets.keys():
+            await self._store.resume(name)  # whoever gets this name next begins afresh
 
     async def stop(self) -> None:
         """Let what is in flight end, and drop the rest from memory: it stands in the store."""
         await asyncio.gather(*(self._stop(name, lane) for name, lane in self.items()))
 
-    def _add(self, name: str, settings: TargetSettings) -> None:
+    def _add(self, name: str, settings: TargetSettings, *, paused: bool) -> None:
         self._metrics.add_target(name)
         lane = Lane(
             _options(name, settings),
@@ -75,6 +81,9 @@ class Lanes(dict[str, Lane]):
             self._metrics,
             self._routes,
         )
+        if paused:
+            lane.pause()
+            _log.warning("target_paused", target=name, detail="as it was before; resume it by hand")
         self[name] = lane
         self._feeders[name] = asyncio.create_task(lane.run())
 

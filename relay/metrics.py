@@ -41,6 +41,7 @@ class Snapshot:
 
     targets: tuple[TargetState, ...]
     store_bytes: int
+    free_bytes: int
 
 
 class Metrics:
@@ -102,6 +103,11 @@ class Metrics:
             buckets=_OPERATIONS,
             registry=registry,
         )
+        self.commit_failures = Counter(
+            "relay_commit_failures",
+            "Transactions that could not be committed.",
+            registry=registry,
+        )
         self.generation = Gauge(
             "relay_config_generation", "How many configurations were loaded.", registry=registry
         )
@@ -160,7 +166,7 @@ class _Gauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         snapshot = self._snapshot()
-        pending, oldest, dead, breaker, paused, size = self._families()
+        pending, oldest, dead, breaker, paused, size, free = self._families()
         for state in snapshot.targets:
             pending.add_metric([state.target], state.pending)
             oldest.add_metric([state.target], state.oldest)
@@ -169,7 +175,8 @@ class _Gauges(Collector):
             for reason in Reason:
                 dead.add_metric([state.target, reason.value], state.dead.get(reason.value, 0))
         size.add_metric([], snapshot.store_bytes)
-        yield from (pending, oldest, dead, breaker, paused, size)
+        free.add_metric([], snapshot.free_bytes)
+        yield from (pending, oldest, dead, breaker, paused, size, free)
 
     def _families(self) -> tuple[GaugeMetricFamily, ...]:
         return (
@@ -187,4 +194,5 @@ class _Gauges(Collector):
                 "relay_target_paused", "1 if no attempt is made until it is resumed.", labels=["target"]
             ),
             GaugeMetricFamily("relay_store_bytes", "Size of the store's files."),
+            GaugeMetricFamily("relay_store_free_bytes", "Space left where the store is."),
         )

@@ -34,9 +34,15 @@ _log = structlog.get_logger("relay.server")
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What the public listener takes at most: commits that wait, seconds for a body."""
+    """What the public listener takes at most.
+
+    `waiting`: commits that wait; `pending`: deliveries that have not ended; `requests`: open at a time;
+    `body_timeout`: seconds for a body.
+    """
 
     waiting: int
+    pending: int
+    requests: int
     body_timeout: float
 
 
@@ -58,7 +64,9 @@ class Server:
         self._token = token
         self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
         self._rate_due: dict[str, float] = {}
+        self._open = 0
         self.draining = False
+        self.disk_full = False
         self._by_path: dict[str, _Served] = {}
 
     def serve(self, routes: Mapping[str, Route]) -> None:
@@ -82,6 +90,7 @@ class Server:
             self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
             return _problem(Rejected(Refusal.NO_ROUTE, "there is nothing here"))
         route, counters = served.route, served.counters
+        self._open += 1
         try:
             response = await self._receive(request, path, query, served)
         except Rejected as rejected:
@@ -94,6 +103,8 @@ class Server:
             counters.rejected(Refusal.INTERNAL)
             _log.exception("request_fault", route=route.name)
             response = _problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
+        finally:
+            self._open -= 1
         counters.duration.observe(time.perf_counter() - began)
         return response
 
@@ -103,10 +114,7 @@ class Server:
         route = served.route
         if request.method != "POST":
             raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
-        if self.draining:
-            raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
-        if self._store.waiting >= self._limits.waiting:
-            raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
+        self._check_room()
         body = buffered_body(request, route.body_limit)
         if body is None:
             body = await read_body(request, route.body_limit, self._limits.body_timeout)
@@ -127,6 +135,18 @@ class Server:
             counters.handshake.inc()
             return web.Response(body=verified.body, headers=_SERVER | {"content-type": verified.content_type})
         return await self._accept(route, verified, now, counters)
+
+    def _check_room(self) -> None:
+        """Raise Rejected while the relay can't take a request, before anything of it is read."""
+        limits = self._limits
+        if self.draining:
+            raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
+        if self._open > limits.requests:
+            raise Rejected(Refusal.OVERLOADED, "too many requests are open", retry_after=_RETRY_AFTER)
+        if self._store.waiting >= limits.waiting:
+            raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
+        if self._store.pending >= limits.pending or self.disk_full:
+            raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be delivered", retry_after=_RETRY_AFTER)
 
     def _within_rate(self, route: Route, rate: Rate) -> None:
         """Count one request of a route against its rate; raise Rejected if it is beyond."""

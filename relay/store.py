@@ -130,14 +130,16 @@ class Counts:
     oldest: dict[str, float] = field(default_factory=dict)
     dead: dict[tuple[str, str], int] = field(default_factory=dict)
     bytes: int = 0
+    free: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """How one transaction went: for metrics."""
+    """How one transaction went: for metrics. `error` says why it failed; '' if it did not."""
 
     operations: int
     duration: float
+    error: str = ""
 
 
 class Store(Protocol):
@@ -152,6 +154,17 @@ class Store(Protocol):
     @property
     def waiting(self) -> int:
         """How many events wait for their commit."""
+
+    @property
+    def pending(self) -> int:
+        """How many deliveries have not ended, as of the last commit."""
+
+    @property
+    def fault(self) -> str:
+        """Why the last commit failed; '' if it did not. Cleared by itself once commits succeed again."""
+
+    def free(self) -> int:
+        """How many bytes are free where the store keeps its data. May block on a disk."""
 
     def allocate(self, now: float) -> tuple[int, str]:
         """Return a new event's sequence number and public id; its append must follow without an await."""
@@ -181,6 +194,15 @@ class Store(Protocol):
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End all pending deliveries whose target is not one of `kept`; return how many, by target."""
+
+    async def pause(self, target: str, now: float) -> None:
+        """Remember that a target is paused; a settle whose settlement pauses does so too."""
+
+    async def resume(self, target: str) -> None:
+        """Forget that a target was paused."""
+
+    async def paused(self) -> frozenset[str]:
+        """Return the targets that are paused."""
 
     async def prune(self, retention: Retention, now: float, beyond: int, limit: int) -> Pruned:
         """Delete old events after `beyond` that nothing needs any more; look at `limit` at most."""

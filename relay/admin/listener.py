@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from relay.admin import shapes
 from relay.admin.console import page
-from relay.errors import ConfigInvalid
+from relay.errors import ConfigInvalid, StoreUnavailable
 from relay.event import DeliveryState, parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics, Snapshot, TargetState
@@ -79,6 +79,8 @@ class _Admin:
             answer: web.StreamResponse = await handler(request)
         except web.HTTPException as error:
             return _problem(error.status, error.reason)
+        except StoreUnavailable as error:
+            return _problem(503, str(error))
         answer.headers["cache-control"] = "no-store"
         answer.headers["x-content-type-options"] = "nosniff"
         return answer
@@ -154,7 +156,9 @@ class _Admin:
             raise web.HTTPNotFound(reason=f"there is no target {target}")
         if request.match_info["verb"] == "pause":
             lane.pause()
+            await self._state.store.pause(target, time.time())
         else:
+            await self._state.store.resume(target)
             lane.resume()
         return web.json_response({"target": target, "paused": lane.paused})
 
@@ -237,7 +241,7 @@ class _Admin:
                     paused=lane.paused,
                 )
             targets.append(state)
-        return Snapshot(tuple(targets), counts.bytes)
+        return Snapshot(tuple(targets), counts.bytes, counts.free)
 
 
 def _query(request: web.Request) -> Query:

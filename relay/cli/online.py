@@ -107,7 +107,7 @@ def pause(
     token: options.Token = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Make no attempt at a target until it is resumed, or the relay starts anew; what comes for it waits."""
+    """Make no attempt at a target until it is resumed, also after a restart; what comes for it waits."""
     _steer(client(config, url, token).post(f"/api/targets/{quote(target)}/pause", {}), as_json=as_json)
 
 

@@ -27,12 +27,13 @@ _BUSY = 5.0  # seconds that a foreign lock on the file is waited for
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open store: its two connections, its tag, and the highest sequence number in it."""
+    """An open store: its two connections, its tag, the highest sequence number in it, and how much is pending."""
 
     connection: Any
     reader: Any
     tag: int
     last_seq: int
+    pending: int
     close: Callable[[], None]
 
 
@@ -59,12 +60,13 @@ def open_file(path: Path) -> Opened:
             reader = _connect(f"{path.absolute().as_uri()}?mode=ro")
             opened.callback(reader.close)
             reader.execute("PRAGMA wal_autocheckpoint = 0")
+            (pending,) = reader.execute("SELECT count(*) FROM delivery WHERE state IN (0, 1)").fetchone()
         except dbapi2.Error as error:
             raise StoreUnusable(
                 f"{path} can't be used: {error}. Nothing was changed; check that it is a relay's "
                 "database, that it can be written, and that the disk has space"
             ) from error
-        return Opened(connection, reader, tag, last_seq, opened.pop_all().close)
+        return Opened(connection, reader, tag, last_seq, pending, opened.pop_all().close)
 
 
 def _connect(name: Path | str) -> Any:

@@ -10,6 +10,7 @@ from relay.stores.writer import AppendOperation, Batch, insert_many
 
 _LOOKUPS = 64  # ids that one statement looks up at most
 _DEDUPE_WIDTH = 4
+_PROBE = 65536  # bytes; more than what is free inside a full file
 _EVENTS = f"INSERT INTO event ({rows.EVENT_COLUMNS})"
 _ATTEMPTS = f"INSERT OR REPLACE INTO attempt ({rows.ATTEMPT_COLUMNS})"
 # A settle inserts the row of a delivery held in memory, or updates the one its owner has claimed: a stale
@@ -22,7 +23,10 @@ detail = excluded.detail WHERE delivery.state = 1 AND delivery.token = excluded.
 
 
 class Plan:
-    """The values of a batch's rows, one row after another. `mark` is the new low-water mark (0: stays)."""
+    """The values of a batch's rows, one row after another.
+
+    `mark` is the new low-water mark (0: stays); a batch without any work `probes` whether there is room again.
+    """
 
     __slots__ = (
         "_appends",
@@ -31,19 +35,23 @@ class Plan:
         "_events",
         "_mark",
         "_ordered",
+        "_paused",
+        "_probes",
         "_released",
         "_settled",
         "_waiting",
     )
 
-    def __init__(self, batch: Batch, mark: int) -> None:
+    def __init__(self, batch: Batch, mark: int, *, probes: bool) -> None:
         self._mark = mark
+        self._probes = probes
         self._appends = batch.appends
         self._deduplicated = [o for o in batch.appends if o.append.dedupe_until]
         self._events: list[Any] = []
         self._waiting: list[Any] = []
         self._ordered: list[tuple[Event, int, Owed]] = []
         self._released: dict[tuple[str, str], float] = {}  # (target, ordering): when one ended
+        self._paused: list[tuple[str, float]] = []
         self._settled: list[Any] = []
         self._attempts: list[Any] = []
         for operation in batch.appends:
@@ -52,6 +60,8 @@ class Plan:
             self._settled += rows.settled_row(settle)
             if settle.settlement.reason is not None and settle.attempt is not None:
                 self._attempts += rows.attempt_row(settle, settle.attempt)
+            if settle.settlement.pause:
+                self._paused.append((settle.delivery.target, settle.at))
             if settle.delivery.ordering and settle.settlement.state is not DeliveryState.PENDING:
                 self._released[settle.delivery.target, settle.delivery.ordering] = settle.at
 
@@ -68,6 +78,9 @@ class Plan:
 
     def write(self, connection: Any, tag: int) -> None:
         """Write everything, inside the transaction; mark the appends that turn out to be duplicates."""
+        if self._probes:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(?))", (_PROBE,))
+            connection.execute("DELETE FROM meta WHERE key = 'probe'")
         if self._mark:
             connection.execute(
                 "UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (self._mark, self._mark)
@@ -85,6 +98,8 @@ class Plan:
         insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, self._waiting)
         insert_many(connection, rows.INSERT_DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, self._settled)
         insert_many(connection, _ATTEMPTS, "", rows.ATTEMPT_WIDTH, self._attempts)
+        for target, at in self._paused:
+            pause(connection, target, at)
         if self._released:
             ordered.release(connection, self._released)
 
@@ -113,6 +128,11 @@ class Plan:
                 remembered += (*key, event.seq, operation.append.dedupe_until)
         insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", _DEDUPE_WIDTH, remembered)
         return any(operation.duplicate_of for operation in asked)
+
+
+def pause(connection: Any, target: str, at: float) -> None:
+    """Remember that a target is paused, and since when."""
+    connection.execute("INSERT INTO paused VALUES (?, ?) ON CONFLICT DO NOTHING", (target, at))
 
 
 def _dedupe_key(append: Append) -> tuple[str, str]:

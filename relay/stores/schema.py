@@ -66,6 +66,7 @@ VERSIONS = (
     """,
     """
     ALTER TABLE delivery ADD COLUMN ordering TEXT NOT NULL DEFAULT '';
+    CREATE TABLE paused (target TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
     CREATE INDEX delivery_ordered ON delivery (target, ordering) WHERE state IN (0, 1) AND ordering != '';
     """,
 )

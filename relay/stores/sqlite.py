@@ -6,6 +6,7 @@ one. SQLite comes with `pysqlite3`, whose build is free of the WAL-reset bug (SQ
 
 import asyncio
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnavailable
-from relay.event import SEQ_SHIFT, format_id, parse_id
+from relay.event import SEQ_SHIFT, DeliveryState, format_id, parse_id
 from relay.store import (
     Append,
     AttemptRecord,
@@ -31,7 +32,7 @@ from relay.store import (
 )
 from relay.stores import ordered, prune, rows
 from relay.stores.file import open_file
-from relay.stores.plan import Plan
+from relay.stores.plan import Plan, pause
 from relay.stores.schema import VERSIONS
 from relay.stores.writer import AppendOperation, Batch, Job, Writer
 
@@ -56,6 +57,7 @@ class SqliteStore:
         self._reading = threading.Lock()
         self._last_seq = 0
         self._tag = 0
+        self._pending = 0
         self._token = secrets.randbits(62)
         self._open_rows: dict[int, int] = {}  # event: deliveries of it in memory, without a row
         self._mark_moved = 0.0
@@ -64,6 +66,7 @@ class SqliteStore:
         """Lock the file, check it, migrate, recover; raise StoreUnusable with the remedy."""
         opened = await asyncio.to_thread(open_file, self._path)
         self._tag, self._last_seq = opened.tag, opened.last_seq
+        self._pending = opened.pending
         self._connection, self._reader = opened.connection, opened.reader
         self._close = opened.close
         self._writer = Writer(
@@ -86,6 +89,20 @@ class SqliteStore:
     def waiting(self) -> int:
         """How many events wait for their commit."""
         return self._writer.waiting
+
+    @property
+    def pending(self) -> int:
+        """How many deliveries have not ended."""
+        return self._pending
+
+    @property
+    def fault(self) -> str:
+        """Why the last commit failed."""
+        return self._writer.fault
+
+    def free(self) -> int:
+        """How many bytes are free on the file's disk."""
+        return shutil.disk_usage(self._path.parent).free
 
     def allocate(self, now: float) -> tuple[int, str]:
         """Return a new event's sequence number, rising with time, and public id."""
@@ -122,7 +139,9 @@ class SqliteStore:
 
     async def replay(self, seq: int, n: int, now: float) -> bool:
         """Make an ended delivery pending again."""
-        return await self._write(lambda c: ordered.replay(c, seq, n, now))
+        replayed = await self._write(lambda c: ordered.replay(c, seq, n, now))
+        self._pending += replayed
+        return replayed
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End what is pending for targets that are no more."""
@@ -136,7 +155,22 @@ class SqliteStore:
             )
             return {target: connection.execute(sql, (now, reason, target)).rowcount for target in gone}
 
-        return await self._write(work)
+        buried = await self._write(work)
+        self._pending -= sum(buried.values())
+        return buried
+
+    async def pause(self, target: str, now: float) -> None:
+        """Remember that a target is paused."""
+        await self._write(lambda c: pause(c, target, now))
+
+    async def resume(self, target: str) -> None:
+        """Forget it."""
+        await self._write(lambda c: c.execute("DELETE FROM paused WHERE target = ?", (target,)))
+
+    async def paused(self) -> frozenset[str]:
+        """Return the targets that are paused."""
+        found = await self._read(lambda c: c.execute("SELECT target FROM paused").fetchall())
+        return frozenset(target for (target,) in found)
 
     async def prune(self, retention: Retention, now: float, beyond: int, limit: int) -> Pruned:
         """Delete a few old events; what may go is found by the reader, so that commits wait for the rest alone."""
@@ -194,7 +228,7 @@ class SqliteStore:
                 "SELECT target, reason, count(*) FROM delivery WHERE state = 3 GROUP BY target, reason"
             )
             counted = {(target, reason): count for target, reason, count in dead}
-            return Counts(pending, oldest, counted, self._size())
+            return Counts(pending, oldest, counted, self._size(), self.free())
 
         return await self._read(work)
 
@@ -214,17 +248,21 @@ class SqliteStore:
             mark = min(self._open_rows, default=0) or min(
                 (o.append.event.seq for o in batch.appends), default=0
             )
-        batch.plan = Plan(batch, mark)
+        batch.plan = Plan(batch, mark, probes=bool(self._writer.fault) and not batch.size)
 
     def _committed(self, batch: Batch) -> None:
         counts = self._open_rows
         for operation in batch.appends:
             append = operation.append
-            if not operation.duplicate_of and (held := sum(append.held)):
+            if operation.duplicate_of:
+                continue
+            self._pending += len(append.owed)
+            if held := sum(append.held):
                 counts[append.event.seq] = held
         for settle in batch.settles:
             delivery = settle.delivery
             seq = delivery.event.seq
+            self._pending -= settle.settlement.state is not DeliveryState.PENDING
             if delivery.token == self._token and seq in counts:
                 counts[seq] -= 1
                 if not counts[seq]:

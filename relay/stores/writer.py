@@ -93,6 +93,7 @@ class Writer:
         self._is_fatal = is_fatal
         self._failed = failed
         self._broken: Exception | None = None
+        self._fault = ""
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._pending = Batch()
@@ -107,6 +108,11 @@ class Writer:
     def waiting(self) -> int:
         """How many appends are not on disk yet."""
         return len(self._pending.appends) + self._in_hand
+
+    @property
+    def fault(self) -> str:
+        """Why the last transaction failed; '' if it did not."""
+        return self._fault
 
     def start(self) -> None:
         """Start the thread."""
@@ -144,6 +150,8 @@ class Writer:
             await self._idle.wait()
             if self._retrying:
                 break  # the last try failed as well; the next start finds those deliveries pending
+        if self._timer is not None:
+            self._timer.cancel()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -196,6 +204,7 @@ class Writer:
     def _finish(self, batch: Batch, took: float, error: Exception | None) -> None:
         self._busy = False
         self._in_hand = 0
+        self._fault = "" if error is None else str(error) or type(error).__name__
         if error is None:
             self._done(batch)  # before the next batch is planned: its mark must know what this one left open
             if self._pending.size:
@@ -205,7 +214,7 @@ class Writer:
             self._fail(batch, error)
             if self._is_fatal(error):
                 self._give_up(error)
-        self._observe(Commit(batch.size, took))
+        self._observe(Commit(batch.size, took, self._fault))
         if self._timer is None and self._pending.size and not self._busy:
             self._schedule()
         self._idle.set()
@@ -250,6 +259,7 @@ class Writer:
                 future.set_exception(failure)
         if batch.settles:  # what became of a delivery is a fact: it stays until it can be written
             self._pending.settles[:0] = batch.settles
-            if not self._pending.appends and not self._pending.jobs:
-                self._retrying = True
-                self._timer = self._loop.call_later(_RETRY, self._flush)
+        if not self._pending.appends and not self._pending.jobs and self._broken is None:
+            # Also with nothing to write: that commits succeed again must not hang on somebody's next request.
+            self._retrying = True
+            self._timer = self._loop.call_later(_RETRY, self._flush)
