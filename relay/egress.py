@@ -6,21 +6,47 @@ address between check and dial. Here the checked address is the one that is dial
 
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 AddrInfo = tuple[int, int, int, str, tuple[Any, ...]]
+MARK = "the relay does not dial"  # in the text of every refusal; those who wrap the exception keep its text
+
+
+def _networks(*texts: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
 
 # Link-local with the clouds' metadata services, multicast, unspecified and broadcast: no webhook goes there.
-ALWAYS_REFUSED: tuple[Network, ...] = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
-        "100.100.100.200/32", "192.0.0.192/32", "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
-    )
+ALWAYS_REFUSED = _networks(
+    "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
+    "100.100.100.200/32", "192.0.0.192/32", "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
 )  # fmt: skip
+# What is not public: IANA's special-purpose registries (RFC 6890), with every form that embeds IPv4. The
+# standard library's `is_global` is no help: it takes multicast, NAT64, 6to4 and others for global.
+NOT_PUBLIC = _networks(
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+    "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+    "224.0.0.0/4", "240.0.0.0/4",
+    "::/96", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
+    "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """What may be dialled beside what never is: all but `denied`, and but `refused` that is not `allowed`."""
+
+    refused: tuple[Network, ...] = ()
+    allowed: tuple[Network, ...] = ()
+    denied: tuple[Network, ...] = ()
+
+
+ANY = Egress()
+PUBLIC = Egress(refused=NOT_PUBLIC)
 
 
 class EgressBlocked(OSError):
@@ -46,20 +72,39 @@ _EMBEDDING = tuple(
 )
 
 
-def refusal(host: str, refused: Sequence[Network] = ALWAYS_REFUSED) -> str:
-    """Return why `host`, a literal address, may not be dialled, or '' if it may."""
-    address = unwrapped(ipaddress.ip_address(host.partition("%")[0]))
-    for network in refused:
-        if address.version == network.version and address in network:
-            return f"{host} lies in {network}, which the relay never dials"
+def refusal(host: str, egress: Egress = ANY) -> str:
+    """Return why `host`, a literal address, may not be dialled, or '' if it may.
+
+    An address that embeds another counts as both.
+    """
+    address = ipaddress.ip_address(host.partition("%")[0])
+    both = {address, unwrapped(address)}
+    if (network := _within(both, ALWAYS_REFUSED)) is not None:
+        return f"{host} lies in {network}, which {MARK} at all"
+    if (network := _within(both, egress.denied)) is not None:
+        return f"{host} lies in {network}, which {MARK}: it stands under `egress.deny`"
+    if _within(both, egress.allowed) is not None:
+        return ""
+    if (network := _within(both, egress.refused)) is not None:
+        return f"{host} lies in {network}, which {MARK}: it is not public; allow it under `egress.allow`"
     return ""
 
 
-def guarded(make: Callable[[AddrInfo], socket.socket] | None = None) -> Callable[[AddrInfo], socket.socket]:
+def _within(addresses: set[Address], networks: tuple[Network, ...]) -> Network | None:
+    for network in networks:
+        for address in addresses:
+            if address.version == network.version and address in network:
+                return network
+    return None
+
+
+def guarded(
+    egress: Egress = ANY, make: Callable[[AddrInfo], socket.socket] | None = None
+) -> Callable[[AddrInfo], socket.socket]:
     """Return a `socket_factory` for aiohttp's TCPConnector that raises EgressBlocked instead of dialling."""
 
     def factory(info: AddrInfo) -> socket.socket:
-        why = refusal(str(info[4][0]))
+        why = refusal(str(info[4][0]), egress)
         if why:
             raise EgressBlocked(why)
         if make is not None:

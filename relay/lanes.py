@@ -112,6 +112,7 @@ class Lanes(dict[str, Lane]):
                         headers=settings.headers,
                         signing_keys=settings.signing_keys,
                         user_agent=self._user_agent,
+                        egress=settings.egress,
                     )
                 )
 

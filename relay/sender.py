@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import aiohttp
 from yarl import URL
 
-from relay.egress import EgressBlocked, guarded
+from relay.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.errors import Reason
 from relay.event import Delivery
 from relay.retry import retry_after
@@ -57,6 +57,7 @@ class HttpOptions:
     headers: Mapping[str, str]
     signing_keys: tuple[bytes, ...]
     user_agent: str
+    egress: Egress = ANY
 
 
 class HttpSender:
@@ -69,7 +70,9 @@ class HttpSender:
         self._keys = options.signing_keys
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=options.concurrency, keepalive_timeout=_IDLE, socket_factory=factory or guarded()
+                limit=options.concurrency,
+                keepalive_timeout=_IDLE,
+                socket_factory=factory or guarded(options.egress),
             ),
             timeout=aiohttp.ClientTimeout(total=options.total, sock_connect=options.connect),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -224,14 +227,22 @@ def reason_of(error: BaseException) -> Reason:
 
 
 def _blocked(error: BaseException) -> bool:
-    causes = (error.__cause__, error.__context__, getattr(error, "os_error", None))
-    return any(isinstance(cause, EgressBlocked) for cause in causes) or "which the relay never dials" in str(
-        error
-    )
+    """Tell whether all addresses of a name were refused: of one that was dialled, the system tells an errno.
+
+    The errors of several addresses come as one, of which only the text is left.
+    """
+    text = _told(error)
+    return MARK in text and "[Errno" not in text
+
+
+def _told(error: BaseException) -> str:
+    """Return an exception's text; aiohttp's own text of a failed dial leaves out what has no errno."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return str(inner if MARK in str(inner) else error).strip()
 
 
 def _describe(error: BaseException) -> str:
-    text = str(error).strip()
+    text = _told(error)
     return f"{type(error).__name__}: {text}"[:_TOLD] if text else type(error).__name__
 
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from yarl import URL
+
 from relay.config import models
 from relay.config.compile import Compiler
 from relay.config.secret import Secrets, SecretsMode
 from relay.config.source import Path_, Source
+from relay.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
 from relay.errors import ConfigInvalid
 from relay.route import Route
 from relay.sign import decode_key
@@ -23,6 +26,7 @@ class HttpSettings:
     config: models.HttpTarget = field(repr=False)
     signing_keys: tuple[bytes, ...] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    egress: Egress
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
     state = (folder / (config.state if config else str(said.get("state", "../var")))).resolve()
     declared, targets_source, prefix = _declared(config, source, sources) if config else (None, source, ())
     compiler = Compiler(Secrets(state, mode), None if declared is None else list(declared))
+    egress = _egress(config.egress) if config else ANY
     targets = {
-        name: _target(compiler, targets_source, (*prefix, name), target)
+        name: _target(compiler, targets_source, (*prefix, name), target, egress)
         for name, target in (declared or {}).items()
     }
     token = b""
@@ -142,10 +147,12 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
 
 
 def _target(
-    compiler: Compiler, source: Source, path: tuple[str, ...], target: models.Target
+    compiler: Compiler, source: Source, path: tuple[str, ...], target: models.Target, egress: Egress
 ) -> TargetSettings:
     if isinstance(target, models.FileTarget):
         return FileSettings(target, (source.path.parent / target.file).resolve())
+    if why := _refused(target.url, egress):
+        source.problem((*path, "url"), why, "the relay could not reach it; name another address")
     keys = []
     for n, reference in enumerate(target.sign.secrets if target.sign else ()):
         at: Path_ = (*path, "sign", "secrets", n)
@@ -157,7 +164,7 @@ def _target(
     headers = dict(target.headers)
     if target.auth is not None:
         headers |= _auth(compiler, source, (*path, "auth"), target.auth)
-    return HttpSettings(target, tuple(keys), headers)
+    return HttpSettings(target, tuple(keys), headers, egress)
 
 
 def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:
@@ -172,6 +179,23 @@ def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: model
     assert auth.header is not None
     value = compiler.secret(source, (*path, "header", "value"), auth.header.value)
     return {auth.header.name: value.decode("utf-8", "surrogateescape")}
+
+
+def _egress(file: models.AnyEgress) -> Egress:
+    match file:
+        case "any":
+            return ANY
+        case "public":
+            return PUBLIC
+    return Egress(NOT_PUBLIC, tuple(file.allow), tuple(file.deny))
+
+
+def _refused(url: str, egress: Egress) -> str:
+    """Return why a URL's literal address can't be dialled; of a name, only the dial can tell."""
+    try:
+        return refusal(URL(url).host or "", egress)
+    except ValueError:
+        return ""
 
 
 def _is_loopback(listen: str) -> bool:

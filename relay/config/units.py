@@ -1,5 +1,6 @@
-"""Durations (`250ms 5s 10m 12h 7d`) and sizes (`64KiB 1MiB`), to seconds and bytes."""
+"""Durations (`250ms 5s 10m 12h 7d`), sizes (`64KiB 1MiB`), rates (`50/s`) and ranges (`10.0.0.0/8`) to values."""
 
+import ipaddress
 import math
 import re
 from typing import Annotated, Any
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from relay.egress import Network
 from relay.limit import Rate
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -51,6 +53,16 @@ def parse_rate(value: Any) -> Rate:
     return Rate(float(found[1]), _SECONDS[found[2]])
 
 
+def parse_range(value: Any) -> Network:
+    """Return the range of addresses; raise with the remedy for anything else."""
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError as error:
+        raise fault(
+            f"{value!r} is not a range of addresses", f"write it such as 10.20.0.0/16 ({error})"
+        ) from None
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -69,6 +81,11 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size),
     WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64KiB", "1MiB"]}),
+]
+Range = Annotated[
+    Any,
+    BeforeValidator(parse_range),
+    WithJsonSchema({"type": "string", "examples": ["10.20.0.0/16", "2001:db8::/32"]}),
 ]
 PerTime = Annotated[
     Any,

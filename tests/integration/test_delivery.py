@@ -428,3 +428,16 @@ async def test_a_target_that_resets_the_connection_is_retried(site: Site, start_
         delivery = await relay.fate(await relay.accepted("in", {}), "hook")
     assert (delivery["state"], delivery["reason"], delivery["attempts"]) == ("dead", "connection", 3)
     assert dialled == 3
+
+
+async def test_an_address_that_egress_refuses_is_dead_at_once_and_never_dialled(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """With `egress: public` a name that leads to loopback is not dialled: dead, reason blocked, one attempt."""
+    site.configure({"hook": {"url": target.url.replace("127.0.0.1", "localhost")}}, egress="public")
+    site.route("in", {"forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    fate = await relay.fate(await relay.accepted("in", {}), "hook")
+    assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "blocked", 1)
+    assert "the relay does not dial" in fate["detail"]
+    assert target.requests == []

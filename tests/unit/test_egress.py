@@ -1,5 +1,6 @@
 """Where the relay may dial. Nothing is dialled here: the guard is asked, with a fake way of making sockets."""
 
+import ipaddress
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.egress import AddrInfo, EgressBlocked, guarded, refusal
+from relay.egress import ANY, MARK, NOT_PUBLIC, PUBLIC, AddrInfo, Egress, EgressBlocked, guarded, refusal
 
 REFUSED = [
     "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "169.254.255.255", "224.0.0.1", "239.255.255.255",
@@ -25,6 +26,22 @@ ALLOWED = [
     "169.253.255.255", "169.255.0.0", "223.255.255.255", "fd00::1", "2606:4700:4700::1111", "::ffff:127.0.0.1",
     "64:ff9b::8.8.8.8", "2002:808:808::1",
 ]  # fmt: skip
+# An address of each range that is not public, and of each form that embeds one.
+PRIVATE = [
+    "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.1.1", "172.16.0.1", "172.31.255.255",
+    "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
+    "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+    "::", "::1", "::7f00:1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1",
+    "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "5f00::1", "fc00::1", "fd12:3456:789a::1", "fe80::1",
+    "fe80::1%lo", "fec0::1", "ff02::1",
+]  # fmt: skip
+ON_THE_NET = [
+    "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0",
+    "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700:4700::1111",
+    "2a00:1450::1", "2001:4860::8888",
+]  # fmt: skip
+EVERYTHING_4 = ipaddress.ip_network("0.0.0.0/0")
+EVERYTHING_6 = ipaddress.ip_network("::/0")
 
 
 def info(host: str) -> AddrInfo:
@@ -55,15 +72,16 @@ def dials() -> Iterator[Dials]:
 @pytest.mark.parametrize("host", REFUSED)
 def test_address_is_refused_before_a_socket_is_made(host: str, dials: Dials) -> None:
     """Link-local, metadata, multicast, unspecified and broadcast are refused in every form they can be written."""
-    with pytest.raises(EgressBlocked, match="never dials"):
-        guarded(dials)(info(host))
+    for egress in (ANY, PUBLIC, Egress(allowed=(EVERYTHING_4, EVERYTHING_6))):
+        with pytest.raises(EgressBlocked, match=MARK):
+            guarded(egress, dials)(info(host))
     assert dials.asked == []
 
 
 @pytest.mark.parametrize("host", ALLOWED)
 def test_other_addresses_are_dialled_as_given(host: str, dials: Dials) -> None:
     """Any other address is dialled, and it is the very address that was checked."""
-    assert guarded(dials)(info(host)) is dials.made
+    assert guarded(ANY, dials)(info(host)) is dials.made
     assert dials.asked == [info(host)]
 
 
@@ -71,6 +89,49 @@ def test_other_addresses_are_dialled_as_given(host: str, dials: Dials) -> None:
 def test_refusal_names_address_and_range(host: str) -> None:
     """The text for `relay why` names what was refused."""
     assert host in refusal(host)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_public_refuses_what_is_not_public(host: str, dials: Dials) -> None:
+    """`egress: public` refuses every special-purpose range, in every form, before a socket is made."""
+    with pytest.raises(EgressBlocked, match=MARK):
+        guarded(PUBLIC, dials)(info(host))
+    assert dials.asked == []
+
+
+@pytest.mark.parametrize("host", ON_THE_NET)
+def test_public_dials_what_is_public(host: str, dials: Dials) -> None:
+    """`egress: public` dials the neighbours of those ranges."""
+    assert guarded(PUBLIC, dials)(info(host)) is dials.made
+
+
+def test_each_range_of_the_table_has_an_example() -> None:
+    """No range of the table goes without a test."""
+    hosts = [ipaddress.ip_address(host.partition("%")[0]) for host in PRIVATE]
+    missing = [net for net in NOT_PUBLIC if not any(h.version == net.version and h in net for h in hosts)]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("host", "refused"),
+    [
+        ("10.20.1.1", False),  # allowed although private
+        ("::ffff:10.20.1.1", False),  # the same address
+        ("10.21.1.1", True),  # private, not allowed
+        ("10.20.9.9", True),  # denied although allowed
+        ("::ffff:10.20.9.9", True),
+        ("8.8.8.8", True),  # denied although public
+        ("8.8.4.4", False),
+        ("169.254.169.254", True),  # never, whatever is allowed
+    ],
+)
+def test_allow_and_deny_refine_public(host: str, refused: bool) -> None:  # noqa: FBT001  a table's column
+    """What is allowed may be dialled though private; what is denied may not, whatever is allowed."""
+    networks = [
+        ipaddress.ip_network(text) for text in ("10.20.0.0/16", "169.254.0.0/16", "10.20.9.0/24", "8.8.8.8")
+    ]
+    egress = Egress(NOT_PUBLIC, tuple(networks[:2]), tuple(networks[2:]))
+    assert bool(refusal(host, egress)) is refused
 
 
 @given(last=st.integers(0, 2**16 - 1), form=st.sampled_from(["{}", "::ffff:{}", "64:ff9b::{}"]))

@@ -112,12 +112,12 @@ def test_trace_context_is_well_formed_and_names_the_attempt(n: int, attempts: in
     assert made != traceparent(delivery(n=n + 1, attempts=attempts))
 
 
-def caused(error: Exception, cause: Exception) -> Exception:
-    error.__cause__ = cause
-    return error
+def several(*errors: OSError) -> aiohttp.ClientConnectorError:
+    """Return what aiohttp raises when each address of a name failed in another way."""
+    return aiohttp.ClientConnectorError(KEY, OSError(f"Multiple exceptions: {', '.join(map(str, errors))}"))
 
 
-BLOCKED = EgressBlocked("169.254.169.254 lies in 169.254.0.0/16, which the relay never dials")
+BLOCKED = EgressBlocked("169.254.169.254 lies in 169.254.0.0/16, which the relay does not dial at all")
 REASONS: list[tuple[Exception, Reason]] = [
     (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), Reason.DNS),
     (socket.gaierror(-2, "Name or service not known"), Reason.DNS),
@@ -137,7 +137,9 @@ REASONS: list[tuple[Exception, Reason]] = [
     (ValueError("anything else"), Reason.CONNECTION),
     (BLOCKED, Reason.BLOCKED),
     (aiohttp.ClientConnectorError(KEY, BLOCKED), Reason.BLOCKED),
-    (caused(aiohttp.ClientConnectorError(KEY, OSError(0, "failed")), BLOCKED), Reason.BLOCKED),
+    # Several addresses of a name: all refused, or one of them dialled in vain.
+    (several(BLOCKED, BLOCKED), Reason.BLOCKED),
+    (several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")), Reason.CONNECTION),
     (aiohttp.InvalidURL(URL("http://example.org")), Reason.BLOCKED),
 ]
 

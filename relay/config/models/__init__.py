@@ -1,7 +1,7 @@
 """What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
 
 from relay.config.models.fields import is_name
-from relay.config.models.relay import Admin, Limits, RelayFile, Retention
+from relay.config.models.relay import Admin, AnyEgress, EgressFile, Limits, RelayFile, Retention
 from relay.config.models.route import (
     EachFile,
     EventFile,
@@ -44,12 +44,14 @@ from relay.config.models.verify import (
 
 __all__ = [
     "Admin",
+    "AnyEgress",
     "AnyTarget",
     "AnyVerify",
     "Auth",
     "BasicAuth",
     "BreakerFile",
     "EachFile",
+    "EgressFile",
     "EventFile",
     "Exponential",
     "FileTarget",

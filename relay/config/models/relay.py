@@ -1,15 +1,13 @@
 """What may stand in `relay.yaml`."""
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    field_validator,
-)
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from relay.config.models.fields import Model, Positive, listen_address
 from relay.config.models.target import Targets
-from relay.config.units import Duration, Kept, Size, fault
+from relay.config.units import Duration, Kept, Range, Size, fault
 
 
 class Admin(Model):
@@ -33,6 +31,23 @@ class Limits(Model):
     shutdown: Duration = 20.0
 
 
+class EgressFile(Model):
+    """Public addresses may be dialled; more are allowed, and others denied whatever is allowed."""
+
+    allow: list[Range] = Field(default=[])
+    deny: list[Range] = Field(default=[])
+
+
+def _egress_kind(value: Any) -> str:
+    return "<ranges>" if isinstance(value, dict | EgressFile) else "<word>"
+
+
+AnyEgress = Annotated[
+    Annotated[Literal["any", "public"], Tag("<word>")] | Annotated[EgressFile, Tag("<ranges>")],
+    Discriminator(_egress_kind),
+]
+
+
 class Retention(Model):
     """How long events and dead letters are kept."""
 
@@ -50,6 +65,7 @@ class RelayFile(Model):
     routes: Path = Path("../routes")
     retention: Retention = Retention()
     limits: Limits = Limits()
+    egress: AnyEgress = "any"
     targets: Targets = Field(default={})
 
     _check_listen = field_validator("listen")(listen_address)
