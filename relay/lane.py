@@ -23,8 +23,9 @@ from relay.errors import Reason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
 from relay.limit import Rate, take, wait
 from relay.metrics import Metrics
+from relay.outgoing import Outgoing, prepare
 from relay.retry import RetryPolicy
-from relay.route import Outgoing, Route, prepare
+from relay.route import Route
 from relay.sender import Sender
 from relay.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
 from relay.store import Settle, Store

@@ -1,44 +1,21 @@
-"""What happens to a request of one route: verify, decode, validate, filter; later, transform. No network.
+"""What happens to a request of one route: verify, decode, validate, filter. No network.
 
 Filter at accept, transform at delivery: the store keeps the raw body once, however many deliveries it owes.
 """
 
-import json
 import re
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from relay.deadline import TimeLimitExceeded, time_limit
 from relay.decode import check_media_type, decode_json, decompress
-from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected, TransformFailed
-from relay.event import Event, Owed, Request
+from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
+from relay.event import Event, Owed
 from relay.expression import Expression, Scope
+from relay.headers import kept
 from relay.limit import Rate
 from relay.verify import Handshake, Incoming, Scheme
-
-# Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
-FRAMING = frozenset(
-    {
-        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host",
-        "expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie",
-    }
-)  # fmt: skip
-_DROPPED = FRAMING | {"authorization"}
-# What the relay says of itself, or anew for each attempt.
-_OWN = frozenset(
-    {
-        "webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt", "traceparent",
-        "accept-encoding", "accept", "user-agent",
-    }
-)  # fmt: skip
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
 
 
 class ForwardOutcome(StrEnum):
@@ -133,14 +110,6 @@ class Filtered(NamedTuple):
     said: tuple[tuple[str, str, ForwardOutcome, str], ...]
 
 
-class Outgoing(NamedTuple):
-    """The request of a delivery, but for what the target adds: method ('' is the target's), headers, body."""
-
-    method: str
-    headers: dict[str, str]
-    body: bytes
-
-
 def check(
     route: Route, sender: str, incoming: Incoming, query: Mapping[str, str], now: float
 ) -> Verified | Handshake:
@@ -169,7 +138,7 @@ def check(
     scope = Scope({"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query))
     return Verified(
         sender=sender,
-        headers=_kept(headers, scheme.secret_headers),
+        headers=kept(headers, scheme.secret_headers),
         query=query,
         body=incoming.body,
         payload=payload,
@@ -219,37 +188,6 @@ def unconditional(forwards: Iterable[Forward]) -> "Filtered | None":
     )
 
 
-def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
-    """Return the delivery's request, or None if the transform says that there is none.
-
-    Raises TransformFailed with what the transform or expression raised, or why its answer can't be sent.
-    """
-    if forward.transform is None and forward.body is None and not forward.headers:
-        return Outgoing("", _passed_on(event.headers), event.body)
-    scope: Scope | None = None
-    if forward.body is not None or forward.headers or (forward.transform and event.payload is None):
-        event, scope = _reread(route, event)
-    if forward.transform is not None:
-        made = _call(forward.transform, event, route.time_limit)
-        if made is None:
-            return None
-    elif forward.body is not None and scope is not None:
-        made = Request(_evaluated(forward.body, scope))
-    else:
-        made = Request(event.body, _passed_on(event.headers))
-    headers = {name.lower(): str(value) for name, value in made.headers.items()}
-    for name, expression in forward.headers:
-        assert scope is not None
-        try:
-            headers[name] = expression.text(scope)
-        except ExpressionFailed as error:
-            raise TransformFailed(f"headers.{name}: {error}") from error
-    body, content_type = _encode(made.body)
-    headers.setdefault("content-type", content_type)
-    _check_headers(headers)
-    return Outgoing(made.method, headers, body)
-
-
 def event_values(event: Event) -> dict[str, Any]:
     """Return the variables `event.…` of expressions."""
     return {
@@ -283,14 +221,13 @@ def _may_hold_nul(plain: bytes, query: Mapping[str, str]) -> bool:
     return b"\\u0000" in plain or bool(query)
 
 
-def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
-    """Decode and validate once more what was accepted: the model may have changed since."""
-    try:
-        plain, value = _decode(route, event.body, event.headers)
-        payload = route.validator.validate(plain, value) if route.validator else value
-    except Rejected as rejected:
-        places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
-        raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
+def read_again(route: Route, event: Event) -> tuple[Event, Scope]:
+    """Decode and validate what was accepted before: the route may have changed since; raise Rejected if invalid.
+
+    Returns the event with its payload, and the scope of its expressions.
+    """
+    plain, value = _decode(route, event.body, event.headers)
+    payload = route.validator.validate(plain, value) if route.validator else value
     event = Event(
         event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
         event.received_at, event.headers, event.query, event.body, payload,
@@ -298,66 +235,6 @@ def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
     seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
     scope = Scope(seen, nul=_may_hold_nul(plain, event.query))
     return event, scope
-
-
-def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Request | None:
-    try:
-        with time_limit(seconds):
-            made = transform(event)
-    except TimeLimitExceeded:
-        raise TransformFailed(f"the transform took over {seconds:g} s") from None
-    except (Exception, SystemExit) as error:  # a route's own code may raise anything; its delivery pays
-        raise TransformFailed(_told(error)) from error
-    if made is None:
-        return made
-    if isinstance(made, Request):
-        if made.method not in _METHODS:
-            raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
-        return made
-    if isinstance(made, bytes | str | dict | list):
-        return Request(made)
-    raise TransformFailed(
-        f"the transform returned a {type(made).__name__}; it may return dict, list, str, bytes, Request or None"
-    )
-
-
-def _told(error: BaseException) -> str:
-    """Say what was raised and on which line of the route's own code."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours
-    own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
-    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
-    return f"{type(error).__name__}: {error}{place}"
-
-
-def _evaluated(expression: Expression, scope: Scope) -> Any:
-    try:
-        return expression.value(scope)
-    except ExpressionFailed as error:
-        raise TransformFailed(f"body: {error}") from error
-
-
-def _encode(body: Any) -> tuple[bytes, str]:
-    if isinstance(body, bytes | bytearray):
-        return bytes(body), "application/octet-stream"
-    try:
-        if isinstance(body, str):
-            return body.encode(), "text/plain; charset=utf-8"
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode(), "application/json"
-    except UnicodeEncodeError as error:
-        raise TransformFailed(f"the new body is not text: {error}") from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TransformFailed(f"the new body is not JSON: {error}") from error
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        if not value.isascii() and _SURROGATE.search(value):
-            raise TransformFailed(f"the value of header {name} is not text")
-        if not _TOKEN.fullmatch(name) or name in FRAMING:
-            raise TransformFailed(f"the header name {name!r} can't be sent")
-        if _BAD_VALUE.search(value):
-            raise TransformFailed(f"the value of header {name} has control characters")
 
 
 def _yes(when: Expression, scope: Scope) -> bool:
@@ -391,20 +268,7 @@ def _text(expression: Expression | None, scope: Scope) -> str:
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MOST_TEXT = 512
-
-
-def _kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
-    """Return the headers that are stored: not framing, not credentials, not what `Connection` lists."""
-    connection = headers.get("connection", "keep-alive").lower()
-    if connection not in {"keep-alive", "close"}:
-        secret |= {name.strip() for name in connection.split(",")}
-    return {name: value for name, value in headers.items() if name not in _DROPPED and name not in secret}
-
-
-def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in _OWN}
 
 
 def describe(route: Route) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from yarl import URL
 from relay.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.errors import Reason
 from relay.event import Delivery
+from relay.outgoing import Outgoing
 from relay.retry import retry_after
-from relay.route import Outgoing
 from relay.settle import Attempt, classify
 from relay.sign import signatures
 

@@ -10,7 +10,8 @@ from typing import Any
 from relay.decode import decode_json
 from relay.errors import Rejected, TransformFailed
 from relay.event import Event, format_id
-from relay.route import ForwardOutcome, Outgoing, Route, check, choose, prepare
+from relay.outgoing import Outgoing, prepare
+from relay.route import ForwardOutcome, Route, check, choose
 from relay.verify import Handshake, Incoming
 
 _UNCHANGED = "unchanged"

@@ -18,7 +18,8 @@ from relay.cli import options, show
 from relay.config import RelayFile, RouteFile, SecretsMode, load
 from relay.config.models import TargetsFile
 from relay.errors import ConfigInvalid
-from relay.route import Outgoing, Route, describe
+from relay.outgoing import Outgoing
+from relay.route import Route, describe
 
 
 def check(

@@ -14,18 +14,17 @@ from relay import Event, Request
 from relay.errors import Refusal, Rejected, TransformFailed
 from relay.event import Owed
 from relay.expression import Expression, Scope
+from relay.outgoing import Outgoing, prepare
 from relay.route import (
     Each,
     Filtered,
     Forward,
     ForwardOutcome,
-    Outgoing,
     Route,
     Verified,
     check,
     choose,
     event_values,
-    prepare,
 )
 from relay.verify import Basic, Handshake, Incoming, Scheme, Slack, Token, Unverified, github
 

@@ -17,7 +17,7 @@ from yarl import URL
 from relay.egress import EgressBlocked
 from relay.errors import Reason
 from relay.event import Delivery, Event, format_id
-from relay.route import Outgoing
+from relay.outgoing import Outgoing
 from relay.sender import line, reason_of, traceparent
 
 NOW = 1_700_000_000.25

@@ -1,0 +1,62 @@
+"""Which headers are kept and passed on: no framing, no credentials, nothing that could be read as two messages."""
+
+import re
+from collections.abc import Mapping
+
+from relay.errors import TransformFailed
+
+# Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
+FRAMING = frozenset(
+    {
+        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host",
+        "expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie",
+    }
+)  # fmt: skip
+_DROPPED = FRAMING | {"authorization"}
+# What the relay says of itself, or anew for each attempt.
+_OWN = frozenset(
+    {
+        "webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt", "traceparent",
+        "accept-encoding", "accept", "user-agent",
+    }
+)  # fmt: skip
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
+    """Return the headers that are stored: not framing, not credentials, not what `Connection` lists.
+
+    `headers` have lower-case names; `secret` are those that carry a shared secret.
+    """
+    connection = headers.get("connection", "keep-alive").lower()
+    if connection not in {"keep-alive", "close"}:
+        secret |= {name.strip() for name in connection.split(",")}
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in _DROPPED
+        and name not in secret
+        and not name.startswith("proxy-")
+        and (value.isprintable() or not _BAD_VALUE.search(value))
+    }
+
+
+def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the kept headers that go along with an unchanged body."""
+    return {name: value for name, value in headers.items() if name not in _OWN}
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raise TransformFailed for a name that is no token or frames the message, or a value that is no text.
+
+    The HTTP client would send a space in a name, and a Transfer-Encoding or Content-Length of its caller's.
+    """
+    for name, value in headers.items():
+        if not value.isascii() and _SURROGATE.search(value):
+            raise TransformFailed(f"the value of header {name} is not text")
+        if not _TOKEN.fullmatch(name) or name in FRAMING or name.startswith("proxy-"):
+            raise TransformFailed(f"the header name {name!r} can't be sent")
+        if _BAD_VALUE.search(value):
+            raise TransformFailed(f"the value of header {name} has control characters")

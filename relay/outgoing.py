@@ -1,0 +1,113 @@
+"""What a delivery sends: the body as it came, or what a transform or an expression makes of it. No network."""
+
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from relay.deadline import TimeLimitExceeded, time_limit
+from relay.errors import ExpressionFailed, Rejected, TransformFailed
+from relay.event import Event, Request
+from relay.expression import Expression, Scope
+from relay.headers import check_headers, passed_on
+from relay.route import Forward, Route, read_again
+
+_METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
+
+
+class Outgoing(NamedTuple):
+    """The request of a delivery, but for what the target adds: method ('' is the target's), headers, body."""
+
+    method: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
+    """Return the delivery's request, or None if the transform says that there is none.
+
+    Raises TransformFailed with what the transform or expression raised, or why its answer can't be sent.
+    """
+    if forward.transform is None and forward.body is None and not forward.headers:
+        return Outgoing("", passed_on(event.headers), event.body)
+    scope: Scope | None = None
+    if forward.body is not None or forward.headers or (forward.transform and event.payload is None):
+        event, scope = _reread(route, event)
+    if forward.transform is not None:
+        made = _call(forward.transform, event, route.time_limit)
+        if made is None:
+            return None
+    elif forward.body is not None and scope is not None:
+        made = Request(_evaluated(forward.body, scope))
+    else:
+        made = Request(event.body, passed_on(event.headers))
+    headers = {name.lower(): str(value) for name, value in made.headers.items()}
+    for name, expression in forward.headers:
+        assert scope is not None
+        try:
+            headers[name] = expression.text(scope)
+        except ExpressionFailed as error:
+            raise TransformFailed(f"headers.{name}: {error}") from error
+    body, content_type = _encode(made.body)
+    headers.setdefault("content-type", content_type)
+    check_headers(headers)
+    return Outgoing(made.method, headers, body)
+
+
+def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
+    try:
+        return read_again(route, event)
+    except Rejected as rejected:
+        places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
+        raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
+
+
+def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Request | None:
+    try:
+        with time_limit(seconds):
+            made = transform(event)
+    except TimeLimitExceeded:
+        raise TransformFailed(f"the transform took over {seconds:g} s") from None
+    except (Exception, SystemExit) as error:  # a route's own code may raise anything; its delivery pays
+        raise TransformFailed(_told(error)) from error
+    if made is None:
+        return made
+    if isinstance(made, Request):
+        if made.method not in _METHODS:
+            raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
+        return made
+    if isinstance(made, bytes | str | dict | list):
+        return Request(made)
+    raise TransformFailed(
+        f"the transform returned a {type(made).__name__}; it may return dict, list, str, bytes, Request or None"
+    )
+
+
+def _told(error: BaseException) -> str:
+    """Say what was raised and on which line of the route's own code."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours
+    own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _evaluated(expression: Expression, scope: Scope) -> Any:
+    try:
+        return expression.value(scope)
+    except ExpressionFailed as error:
+        raise TransformFailed(f"body: {error}") from error
+
+
+def _encode(body: Any) -> tuple[bytes, str]:
+    if isinstance(body, bytes | bytearray):
+        return bytes(body), "application/octet-stream"
+    try:
+        if isinstance(body, str):
+            return body.encode(), "text/plain; charset=utf-8"
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode(), "application/json"
+    except UnicodeEncodeError as error:
+        raise TransformFailed(f"the new body is not text: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TransformFailed(f"the new body is not JSON: {error}") from error
