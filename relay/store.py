@@ -83,12 +83,19 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which events or deliveries to list: the newest first, `before` a sequence number (0: from the top)."""
+    """Which events or deliveries to list: the newest first, `before` a sequence number (0: from the top).
+
+    `since` and `until` are of the events' acceptance, in seconds since the epoch (0: no limit). `quarantined`
+    lists only events that are.
+    """
 
     route: str = ""
     type: str = ""
     target: str = ""
     reason: str = ""
+    quarantined: bool = False
+    since: float = 0.0
+    until: float = 0.0
     before: int = 0
     limit: int = 50
 
@@ -191,6 +198,9 @@ class Store(Protocol):
 
     async def replay(self, seq: int, n: int, now: float) -> bool:
         """Make a delivery that ended pending again with a fresh budget; tell whether it had ended."""
+
+    async def release(self, event: Event, owed: Sequence[Owed], now: float) -> bool:
+        """Let an event out of quarantine, with what it owes pending; tell whether it was in there."""
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End all pending deliveries whose target is not one of `kept`; return how many, by target."""

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -13,8 +14,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from relay.admin import shapes
 from relay.admin.console import page
+from relay.admin.replay import CannotReplay, Replayer
 from relay.errors import ConfigInvalid, StoreUnavailable
-from relay.event import DeliveryState, parse_id
+from relay.event import parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.route import Route, describe
@@ -23,6 +25,7 @@ from relay.store import Counts, Query, Store
 _OPEN = frozenset({"/healthz", "/readyz"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _MOST = 1000  # rows of one answer
+_REPLAY = 'send {"id": "…", "target": "…"}, or {"deliveries": [{"event": "…", "n": 0, "target": "…"}]}'
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class _Admin:
     def __init__(self, state: AdminState) -> None:
         self._state = state
         self._counts = Counts()
+        self._replayer = Replayer(state.store, state.lanes, state.routes, state.metrics)
         state.metrics.observe(self._snapshot)
 
     @web.middleware
@@ -184,24 +188,24 @@ class _Admin:
         return web.json_response({"dead": [shapes.delivery(record) for record in found]})
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Replay what one event owed: all that is dead, or the delivery to one target whatever its end."""
+        """Replay what one event owed, let it out of quarantine, or replay the deliveries that are listed."""
         try:
             asked = await request.json()
-            event_id, target = str(asked["id"]), str(asked.get("target", ""))
-        except (ValueError, KeyError, AttributeError):
-            raise web.HTTPBadRequest(reason='send {"id": "…", "target": "…"}') from None
-        found = await self._state.store.find(event_id)
-        if not found:
-            raise web.HTTPNotFound(reason="there is no such event")
-        replayed, now = [], time.time()
-        for record in found[0].deliveries:
-            wanted = record.target == target if target else record.state is DeliveryState.DEAD
-            parsed = parse_id(record.event_id)
-            if not wanted or parsed is None or record.target not in self._state.lanes:
-                continue
-            if await self._state.store.replay(parsed[0], record.n, now):
-                self._state.lanes[record.target].wake(now)
-                replayed.append(record.target)
+            deliveries = asked.get("deliveries")
+            event_id, target = str(asked.get("id", "")), str(asked.get("target", ""))
+        except (ValueError, AttributeError):
+            raise web.HTTPBadRequest(reason=_REPLAY) from None
+        try:
+            if isinstance(deliveries, list):
+                return web.json_response({"replayed": await self._replayer.deliveries(deliveries)})
+            if not event_id:
+                raise web.HTTPBadRequest(reason=_REPLAY)
+            found = await self._state.store.find(event_id)
+            if not found:
+                raise web.HTTPNotFound(reason="there is no such event")
+            replayed = await self._replayer.event(found[0], target)
+        except CannotReplay as error:
+            return _problem(422, str(error))
         return web.json_response({"id": found[0].event.id, "replayed": replayed})
 
     async def console(self, _: web.Request) -> web.Response:
@@ -255,9 +259,23 @@ def _query(request: web.Request) -> Query:
         type=given.get("type", ""),
         target=given.get("target", ""),
         reason=given.get("reason", ""),
+        quarantined=given.get("quarantined", "") == "true",
+        since=_moment(given.get("since", "")),
+        until=_moment(given.get("until", "")),
         before=before[0] if before else 0,
         limit=min(int(limit), _MOST),
     )
+
+
+def _moment(text: str) -> float:
+    """Return an RFC 3339 time in seconds since the epoch; 0 for none."""
+    if not text:
+        return 0.0
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise web.HTTPBadRequest(reason="a time is written such as 2026-11-23T08:00:00Z") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _problem(status: int, detail: str) -> web.Response:

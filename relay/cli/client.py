@@ -23,13 +23,22 @@ class Client:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Return the JSON answer to a GET, or say what failed and exit."""
-        return asyncio.run(self._ask("GET", path, params=query or {}))
+        return self._fine(*self.ask("GET", path, params=query or {}))
 
     def post(self, path: str, body: Any) -> Any:
         """Return the JSON answer to a POST, or say what failed and exit."""
-        return asyncio.run(self._ask("POST", path, json=body))
+        return self._fine(*self.ask("POST", path, json=body))
 
-    async def _ask(self, method: str, path: str, **given: Any) -> Any:
+    def ask(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
+        """Return the status and the JSON answer, or say that no relay answers and exit."""
+        return asyncio.run(self._ask(method, path, **given))
+
+    def _fine(self, status: int, answer: Any) -> Any:
+        if status >= 300:
+            show.fail(str(answer.get("detail", status)))
+        return answer
+
+    async def _ask(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
         try:
@@ -37,14 +46,11 @@ class Client:
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.request(method, self.url + path, headers=headers, **given) as response,
             ):
-                answer = await response.json(content_type=None)
+                return response.status, await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             show.fail(
                 f"no relay answers at {self.url} ({str(error) or type(error).__name__}); is it running?"
             )
-        if not response.ok:
-            show.fail(str(answer.get("detail", response.status)))
-        return answer
 
 
 def client(config: Path, url: str, token: str) -> Client:

@@ -1,4 +1,4 @@
-"""Commands that ask a running relay: why, events, dead, replay."""
+"""Commands that ask a running relay: why, events, dead, pause, resume."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,13 +9,12 @@ from rich.markup import escape
 from relay.cli import options, show
 from relay.cli.client import client
 
-_EventId = Annotated[str, typer.Argument(help="The relay's id of the event, or the sender's.")]
 _Target = Annotated[str, typer.Argument(help="The target's name.")]
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, the newest first.")]
 
 
 def why(
-    event_id: _EventId,
+    event_id: options.EventId,
     config: options.Config = options.DEFAULT_CONFIG,
     url: options.Url = "",
     token: options.Token = "",
@@ -33,6 +32,7 @@ def why(
 def events(
     route: Annotated[str, typer.Option(help="Only this route's.")] = "",
     type_: Annotated[str, typer.Option("--type", help="Only this type.")] = "",
+    quarantined: Annotated[bool, typer.Option("--quarantined", help="Only those in quarantine.")] = False,
     limit: _Limit = 20,
     config: options.Config = options.DEFAULT_CONFIG,
     url: options.Url = "",
@@ -41,6 +41,8 @@ def events(
 ) -> None:
     """List the newest events."""
     query = {"route": route, "type": type_, "limit": str(limit)}
+    if quarantined:
+        query["quarantined"] = "true"
     answer = client(config, url, token).get("/api/events", query)
     if as_json:
         show.as_json(answer)
@@ -80,24 +82,6 @@ def dead(
             for one in answer["dead"]
         ],
     )  # fmt: skip
-
-
-def replay(
-    event_id: _EventId,
-    target: Annotated[str, typer.Option(help="To this target, whatever became of it before.")] = "",
-    config: options.Config = options.DEFAULT_CONFIG,
-    url: options.Url = "",
-    token: options.Token = "",
-    as_json: options.AsJson = False,
-) -> None:
-    """Deliver an event again: what is dead, or what one target got. Same webhook-id, fresh attempts."""
-    answer = client(config, url, token).post("/api/replay", {"id": event_id, "target": target})
-    if as_json:
-        show.as_json(answer)
-    elif answer["replayed"]:
-        show.console.print(f"{show.mark(ok=True)} replayed to {', '.join(answer['replayed'])}")
-    if not answer["replayed"]:
-        show.fail("nothing to replay: none of its deliveries is dead (name a --target to deliver again)")
 
 
 def pause(

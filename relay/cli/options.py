@@ -14,6 +14,7 @@ Config = Annotated[
     typer.Option("--config", envvar="RELAY_CONFIG", help="The relay's configuration.", show_default=True),
 ]
 DEFAULT_CONFIG = Path("config/relay.yaml")
+EventId = Annotated[str, typer.Argument(help="The relay's id of the event, or the sender's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Url = Annotated[str, typer.Option("--url", help="The admin listener, if it is not the configuration's.")]
 Token = Annotated[

@@ -1,6 +1,6 @@
 """Values to SQLite rows and back; the formats in which headers, query and what is owed are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -56,11 +56,16 @@ def event_row(append: Append) -> Row:
         text(event.key),
         text(event.dedupe_id),
         append.quarantined,
-        "\n".join([f"{owed.forward}\t{owed.target}" for owed in append.owed]),
+        write_owed(append.owed),
         urlencode(event.query, errors="surrogateescape") if event.query else "",
         write_headers(event.headers),
         event.body,
     )
+
+
+def write_owed(owed: Sequence[Owed]) -> str:
+    """Write what an event owes, a line each; names hold neither tabs nor line feeds."""
+    return "\n".join([f"{one.forward}\t{one.target}" for one in owed])
 
 
 def read_owed(written: str) -> list[Owed]:
@@ -91,9 +96,12 @@ def ordering(event: Event, owed: Owed) -> str:
     return f"{event.route}\t{owed.forward}\t{text(event.key)}" if owed.ordered else ""
 
 
-def pending_row(event: Event, n: int, owed: Owed, *, parked: bool = False) -> Row:
-    """Return the row of a delivery that waits in the store from the start; a parked one waits for another."""
-    since = event.received_at
+def pending_row(event: Event, n: int, owed: Owed, since: float | None = None, *, parked: bool = False) -> Row:
+    """Return the row of a delivery that waits in the store from the start; a parked one waits for another.
+
+    Its budget begins at `since`, by default when the event was accepted.
+    """
+    since = event.received_at if since is None else since
     return (
         event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since,
         None if parked else since, None, None, "", 0, "", ordering(event, owed),

@@ -10,13 +10,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnavailable
-from relay.event import SEQ_SHIFT, DeliveryState, format_id, parse_id
+from relay.event import SEQ_SHIFT, DeliveryState, Event, Owed, format_id, parse_id
 from relay.store import (
     Append,
     AttemptRecord,
@@ -34,10 +35,24 @@ from relay.stores import ordered, prune, rows
 from relay.stores.file import open_file
 from relay.stores.plan import Plan, pause
 from relay.stores.schema import VERSIONS
-from relay.stores.writer import AppendOperation, Batch, Job, Writer
+from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
 _FATAL = frozenset({dbapi2.SQLITE_IOERR, dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
+_BURIED = 1000  # deliveries that are buried together, so that commits need not wait for all
+_BURY = (
+    "UPDATE delivery SET state = 3, due = NULL, token = NULL, settled = ?, reason = ? WHERE (event, n) IN "
+    "(SELECT event, n FROM delivery WHERE target = ? AND state IN (0, 1) LIMIT ?)"
+)
+# One seek in the index for each target, however much waits for it: https://sqlite.org/lang_with.html
+_TARGETS_WAITING = """
+WITH RECURSIVE waiting(target) AS (
+    SELECT min(target) FROM delivery WHERE state IN (0, 1)
+    UNION ALL
+    SELECT (SELECT min(d.target) FROM delivery d WHERE d.state IN (0, 1) AND d.target > waiting.target)
+    FROM waiting WHERE waiting.target IS NOT NULL
+) SELECT target FROM waiting WHERE target IS NOT NULL
+"""
 _MARK_EVERY = 1.0  # seconds between two moves of the mark
 
 
@@ -143,20 +158,37 @@ class SqliteStore:
         self._pending += replayed
         return replayed
 
+    async def release(self, event: Event, owed: Sequence[Owed], now: float) -> bool:
+        """Let an event out of quarantine."""
+
+        def work(connection: Any) -> bool:
+            freed = connection.execute(
+                "UPDATE event SET quarantined = 0, owed = ? WHERE seq = ? AND quarantined = 1",
+                (rows.write_owed(owed), event.seq),
+            ).rowcount
+            if not freed:
+                return False
+            lines = [(event, n, one) for n, one in enumerate(owed) if one.ordered]
+            values = ordered.in_line(connection, lines, now)
+            for n, one in enumerate(owed):
+                if not one.ordered:
+                    values += rows.pending_row(event, n, one, now)
+            insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, values)
+            return True
+
+        released = await self._write(work)
+        self._pending += len(owed) * released
+        return released
+
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End what is pending for targets that are no more."""
-
-        def work(connection: Any) -> dict[str, int]:
-            waiting = connection.execute("SELECT DISTINCT target FROM delivery WHERE state IN (0, 1)")
-            gone = [target for (target,) in waiting if target not in set(kept)]
-            sql = (
-                "UPDATE delivery SET state = 3, due = NULL, token = NULL, settled = ?, reason = ? "
-                "WHERE target = ? AND state IN (0, 1)"
-            )
-            return {target: connection.execute(sql, (now, reason, target)).rowcount for target in gone}
-
-        buried = await self._write(work)
-        self._pending -= sum(buried.values())
+        waiting = await self._read(lambda c: c.execute(_TARGETS_WAITING).fetchall())
+        buried = {target: 0 for (target,) in waiting if target not in kept}
+        for target in buried:
+            bury = partial(_bury, values=(now, reason, target, _BURIED))
+            while count := await self._write(bury):
+                buried[target] += count
+                self._pending -= count
         return buried
 
     async def pause(self, target: str, now: float) -> None:
@@ -191,6 +223,8 @@ class SqliteStore:
     async def events(self, query: Query) -> list[EventRecord]:
         """List events, the newest first."""
         where, values = _conditions(query, {"route": query.route, "type": query.type}, "seq")
+        if query.quarantined:
+            where += " AND quarantined = 1"
         return await self._read(lambda c: self._records(c, where, values, query.limit))
 
     async def dead(self, query: Query) -> list[DeliveryRecord]:
@@ -341,6 +375,10 @@ class SqliteStore:
         return sum(file.stat().st_size for file in files if file.exists())
 
 
+def _bury(connection: Any, values: tuple[Any, ...]) -> int:
+    return int(connection.execute(_BURY, values).rowcount)
+
+
 def _is_fatal(error: Exception) -> bool:
     """Tell whether the disk or the file can be trusted no more; a full disk or a lock goes by."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -356,4 +394,8 @@ def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, lis
     if query.before:
         parts.append(f"{seq} < ?")
         values.append(query.before)
+    for at, compare in ((query.since, ">="), (query.until, "<")):
+        if at:
+            parts.append(f"{seq} {compare} ?")
+            values.append(int(at * 1000) << SEQ_SHIFT)
     return " AND ".join(parts), values
