@@ -97,6 +97,11 @@ class RelayProcess:
         """What it and those before it on the same site wrote to standard error."""
         return self._log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
