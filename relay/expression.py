@@ -69,7 +69,10 @@ class Scope:
             self._activation = _ENVS["item"].Activation(
                 _translated(self._values, _NUL) if self._nul else self._values
             )
-        result = expression.eval(self._activation)
+        try:
+            result = expression.eval(self._activation)
+        except RuntimeError as error:  # such as CEL's own budget of iterations
+            raise ExpressionFailed(_reason(str(error))) from None
         if result.type() == cel.Type.ERROR:
             if any(_beyond_int64(self._values.get("body"))):
                 # CEL's int has 64 bits; JSON's numbers have no limit. Read the large ones as doubles.

@@ -125,7 +125,7 @@ class Compiler:
         try:
             if file.payload.model is not None:
                 return ModelValidator(code.get(file.payload.model), file.payload.model, file.limits.time)
-            return SchemaValidator(source.path.parent / (file.payload.json_schema or ""))
+            return SchemaValidator(source.path.parent / (file.payload.json_schema or ""), file.limits.time)
         except CodeInvalid as error:
             key = "model" if file.payload.model is not None else "schema"
             source.problem(("payload", key), str(error), error.remedy)

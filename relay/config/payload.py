@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ class ModelValidator:
 class SchemaValidator:
     """Checks bodies against a JSON Schema."""
 
-    def __init__(self, path: Path) -> None:
-        """Raise CodeInvalid if the file is not a JSON Schema."""
+    def __init__(self, path: Path, seconds: float) -> None:
+        """Raise CodeInvalid if the file is not a JSON Schema; a check may take `seconds`."""
         try:
             schema = json.loads(path.read_bytes())
             Draft202012Validator.check_schema(schema)
@@ -75,14 +76,16 @@ class SchemaValidator:
             ) from None
         registry = _closed(schema, path.name)
         self._validator = Draft202012Validator(schema, registry=registry)
+        self._seconds = seconds
 
     def validate(self, body: bytes, value: Any) -> Any:
         """Return the value as it is."""
-        where = []
-        for fault in self._validator.iter_errors(value):
-            where.append((".".join(map(str, fault.absolute_path)), fault.message[:200]))
-            if len(where) == _MOST:
-                break
+        try:
+            with time_limit(self._seconds):
+                found = list(islice(self._validator.iter_errors(value), _MOST))
+        except (TimeLimitExceeded, RecursionError):  # a `pattern` that backtracks, `uniqueItems` of many
+            raise Rejected(Refusal.INVALID, "the body can't be checked in time") from None
+        where = [(".".join(map(str, fault.absolute_path)), fault.message[:200]) for fault in found]
         if where:
             raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where))
         return value

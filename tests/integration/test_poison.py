@@ -1,10 +1,14 @@
 """A route's own code that loops, raises or exits harms only what it was called for."""
 
+import json
+
 import pytest
 
 from tests.support.running import StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
+
+pytestmark = pytest.mark.fault(31)
 
 LOOPS = "def change(event):\n    while True:\n        pass\n"
 MODEL = """
@@ -54,3 +58,56 @@ async def test_model_that_never_ends_or_exits_refuses_its_own_request_alone(
     assert (answer.status, answer.json["reason"]) == (422, "invalid")
     await relay.accepted("one", {"n": 1})
     await target.wait_for(1)
+
+
+@pytest.mark.parametrize(
+    ("schema", "body"),
+    [
+        ({"properties": {"t": {"pattern": "^(a+)+$"}}}, {"t": "a" * 40 + "b"}),
+        ({"properties": {"t": {"uniqueItems": True}}}, {"t": [{"n": n} for n in range(5000)]}),
+    ],
+    ids=["backtracking-pattern", "quadratic-comparison"],
+)
+async def test_schema_that_takes_forever_refuses_its_own_request_alone(
+    site: Site, start_relay: StartRelay, target: Target, schema: object, body: object
+) -> None:
+    """A body made to keep a schema busy is answered 422 once the route's time is over."""
+    site.configure({"a": {"url": target.url}})
+    content = {"limits": {"time": "50ms"}, "payload": {"schema": "s.json"}, "forward": [{"to": "a"}]}
+    site.route("one", content, {"s.json": json.dumps(schema)})
+    relay = await start_relay(site)
+    answer = await relay.post("one", body)
+    assert (answer.status, answer.json["reason"]) == (422, "invalid")
+    await relay.accepted("one", {"t": []})
+    await target.wait_for(1)
+
+
+async def test_expression_over_its_budget_is_an_error_of_its_forward_alone(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """CEL's own budget of iterations ends it: counted as an error of that forward; the other delivers."""
+    site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
+    when = "body.items.exists(x, body.items.exists(y, x == y + 100000))"
+    site.route("one", {"forward": [{"to": "a", "when": when}, {"to": "b"}]})
+    relay = await start_relay(site)
+    answer = await relay.post("one", {"items": list(range(3000))})
+    assert (answer.status, answer.json["deliveries"]) == (202, 1)
+    assert await relay.value("relay_forwards_total", route="one", target="a", outcome="error") == 1
+    await target.wait_for(1)
+
+
+@pytest.mark.parametrize(
+    "returned", ["object()", "{1, 2}", "{'a': object()}", "float('nan')", "'\\ud800'", "[[]] * 3 + [print]"]
+)
+async def test_transform_that_returns_nonsense_kills_its_own_delivery_alone(
+    site: Site, start_relay: StartRelay, target: Target, returned: str
+) -> None:
+    """What can't be sent is dead with `transform_failed`; the other forward delivers."""
+    site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
+    code = f"def change(event):\n    return {returned}\n"
+    site.route("one", {"forward": [{"to": "a", "transform": "t.py:change"}, {"to": "b"}]}, {"t.py": code})
+    relay = await start_relay(site)
+    event_id = await relay.accepted("one", {})
+    dead = await relay.fate(event_id, "a")
+    assert (dead["state"], dead["reason"]) == ("dead", "transform_failed")
+    assert (await relay.fate(event_id, "b"))["state"] == "delivered"
