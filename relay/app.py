@@ -15,6 +15,7 @@ from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes
 from relay.metrics import Metrics
+from relay.protocol import PublicServer
 from relay.route import Route
 from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
@@ -81,8 +82,9 @@ class Relay:
         await self._check_disk()
         self._watching = asyncio.create_task(self._watch_disk())
         self._public = web.ServerRunner(
-            web.Server(
+            PublicServer(
                 self.server.handle,
+                self.server.refuse,
                 auto_decompress=False,
                 keepalive_timeout=_HEADER_TIMEOUT,
                 access_log=None,

@@ -108,6 +108,17 @@ class Server:
         counters.duration.observe(time.perf_counter() - began)
         return response
 
+    def refuse(self, detail: str) -> web.Response:
+        """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
+        self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.MALFORMED.value).inc()
+        _log.info(
+            "request_rejected",
+            route=NO_ROUTE,
+            reason=Refusal.MALFORMED.value,
+            detail=detail.partition(":")[0],
+        )
+        return _problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
+
     async def _receive(
         self, request: web.BaseRequest, path: str, query: str, served: "_Served"
     ) -> web.Response:
