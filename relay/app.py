@@ -2,7 +2,6 @@
 
 import asyncio
 import platform
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from aiohttp import web
 
 import relay
 from relay import admin
+from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes
@@ -162,7 +162,11 @@ class Relay:
 
     async def _bury(self) -> None:
         kept = list(self._loaded.targets)
-        buried = await self.store.bury(kept, Reason.TARGET_REMOVED.value, time.time())
+        try:
+            buried = await self.store.bury(kept, Reason.TARGET_REMOVED.value, steady())
+        except StoreUnavailable as error:  # what waits for them is buried at the next reload or start
+            _log.error("targets_not_buried", detail=str(error))
+            return
         for target, count in buried.items():
             _log.warning("target_removed", target=target, dead_letters=count)
 
@@ -174,7 +178,7 @@ class Relay:
             own = {route.name: route.retention for route in routes if route.retention is not None}
             retention = Retention(config.events, config.dead, own)
             try:
-                pruned = await self.store.prune(retention, time.time(), beyond, PRUNE)
+                pruned = await self.store.prune(retention, steady(), beyond, PRUNE)
             except StoreUnavailable:
                 pruned = Pruned(0, 0)
             beyond = pruned.beyond

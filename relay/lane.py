@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from relay.breaker import CLOSED, DEFAULT_BREAKER, BreakerPolicy, BreakerState, admit, after
+from relay.clock import steady
 from relay.errors import Reason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
 from relay.limit import Rate, take, wait
@@ -184,7 +185,7 @@ class Lane:
         """Feed the queue from the store until cancelled."""
         while True:
             self._poked.clear()
-            seconds = self._until_feed(time.time())
+            seconds = self._until_feed(steady())
             if seconds <= 0:
                 await self._refill()
                 continue
@@ -247,7 +248,7 @@ class Lane:
         return max(gate, 0.0)
 
     async def _refill(self) -> None:
-        now = time.time()
+        now = steady()
         self._next_due = None  # what comes in meanwhile sets it again
         try:
             claim = await self._store.claim(self.target, now, _REFILL, _REFILL_BYTES)
@@ -305,18 +306,18 @@ class Lane:
             _log.exception("delivery_fault", target=self.target, id=delivery.event.id)
 
     async def _attempt(self, delivery: Delivery) -> None:
-        now = time.time()
+        now = steady()
         if (expired := expire(delivery, self._options.policy, now)) is not None:
             self._settle(delivery, expired, None)
             return
         try:
             outgoing = self._prepare(delivery)
         except TransformFailed as error:
-            attempt = Attempt(now, 0.0, reason=Reason.TRANSFORM_FAILED, detail=str(error))
+            attempt = Attempt(time.time(), 0.0, reason=Reason.TRANSFORM_FAILED, detail=str(error))
             self._settle(delivery, fail(delivery, Reason.TRANSFORM_FAILED), attempt)
             return
         except LookupError as error:
-            attempt = Attempt(now, 0.0, reason=Reason.TARGET_REMOVED, detail=str(error.args[0]))
+            attempt = Attempt(time.time(), 0.0, reason=Reason.TARGET_REMOVED, detail=str(error.args[0]))
             self._settle(delivery, fail(delivery, Reason.TARGET_REMOVED), attempt)
             return
         if outgoing is None:
@@ -328,7 +329,7 @@ class Lane:
             attempt,
             self._options.policy,
             give_up_on=self._options.give_up_on,
-            now=time.time(),
+            now=steady(),
             chance=random.random(),
         )
         self._heed(settlement)
@@ -346,7 +347,7 @@ class Lane:
         if self._breaker.state is not before.state:
             _log.warning("breaker", target=self.target, state=self._breaker.state.name.lower())
         if settlement.hold_until:
-            self._hold_until = max(self._hold_until, now + settlement.hold_until - time.time())
+            self._hold_until = max(self._hold_until, now + settlement.hold_until - steady())
         if settlement.pause:
             self.pause()
             _log.warning(
@@ -366,17 +367,17 @@ class Lane:
         def settled() -> None:
             self._emit(delivery, settlement, attempt)
 
-        self._store.settle(Settle(delivery, settlement, attempt, time.time(), settled))
+        self._store.settle(Settle(delivery, settlement, attempt, steady(), settled))
 
     def _emit(self, delivery: Delivery, settlement: Settlement, attempt: Attempt | None) -> None:
         self.release(delivery)
         if delivery.ordering and settlement.state is not DeliveryState.PENDING:
-            self.wake(time.time())  # the store has let the next of its key go
+            self.wake(steady())  # the store has let the next of its key go
         if attempt is not None:
             self._duration.observe(attempt.duration)
         if settlement.state is DeliveryState.DELIVERED:
             self._delivered.inc()
-            self._latency.observe(max(time.time() - delivery.event.received_at, 0.0))
+            self._latency.observe(max(steady() - delivery.since, 0.0))
             return
         reason = settlement.reason.value if settlement.reason else ""
         self._metrics.attempts.labels(self.target, settlement.verdict.value, reason).inc()

@@ -1,18 +1,21 @@
 """All lanes of a relay: made from the targets' settings, and fitted to new ones without losing what they hold."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
 from relay.breaker import BreakerPolicy
+from relay.clock import steady
 from relay.config import HttpTarget
 from relay.config.load import FileSettings, HttpSettings, TargetSettings
 from relay.config.models import Retry
+from relay.errors import StoreUnavailable
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
-from relay.retry import RetryPolicy, by_schedule, exponential
+from relay.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.route import Route
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender
 from relay.store import Store
@@ -55,6 +58,9 @@ class Lanes(dict[str, Lane]):
         for name, settings in targets.items():
             lane = self.get(name)
             if lane is None:
+                with contextlib.suppress(StoreUnavailable):  # it would only have come sooner
+                    now = steady()
+                    await self._store.hasten(name, now + _longest(settings.config.retry), now)
                 self._add(name, settings, paused=name in paused)
             elif settings != self._settings[name]:
                 lane.change(_options(name, settings), self._sender(settings))
@@ -65,7 +71,8 @@ class Lanes(dict[str, Lane]):
             await lane.remove(self._grace)
             await self._end_feeding(name)
         for name in paused - targets.keys():
-            await self._store.resume(name)  # whoever gets this name next begins afresh
+            with contextlib.suppress(StoreUnavailable):  # the next reload or start does it
+                await self._store.resume(name)  # whoever gets this name next begins afresh
 
     async def stop(self) -> None:
         """Let what is in flight end, and drop the rest from memory: it stands in the store."""
@@ -130,6 +137,13 @@ def _options(name: str, settings: TargetSettings) -> LaneOptions:
         breaker=BreakerPolicy(way.failures, way.cool_off, way.max_cool_off),
         rate=config.rate,
     )
+
+
+def _longest(retry: Retry) -> float:
+    """Return the longest wait that a retry may lead to; what is due later was written by a clock gone wrong."""
+    waits = DEFAULT_SCHEDULE if retry.schedule is None else retry.schedule
+    longest = retry.exponential.max if retry.exponential is not None else max(waits, default=0.0)
+    return max(longest * (1 + retry.jitter), RETRY_AFTER_CAP)
 
 
 def _policy(retry: Retry) -> RetryPolicy:

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_exceptions import HTTPException
 
+from relay.clock import steady
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Delivery, Event, Owed
 from relay.lane import Lane
@@ -187,7 +188,7 @@ class Server:
             if verified.invalid is None
             else Filtered((), ())
         )
-        future = self._append(route, event, filtered.owed, verified, now)
+        future = self._append(route, event, filtered.owed, verified)
         if deduplicates:
             self._committing[key] = event_id, future
         try:
@@ -212,14 +213,15 @@ class Server:
         return web.Response(status=route.status, body=answer, headers=_JSON)
 
     def _append(
-        self, route: Route, event: Event, owed: tuple[Owed, ...], verified: Verified, now: float
+        self, route: Route, event: Event, owed: tuple[Owed, ...], verified: Verified
     ) -> "asyncio.Future[str]":
+        since = steady()
         size = len(event.body)
         lanes = [self._lanes[one.target] for one in owed]
         held = tuple(
             [
                 # What is ordered waits for its turn in the store, which knows who is before it.
-                not one.ordered and lane.reserve(event.seq, n, now, size)
+                not one.ordered and lane.reserve(event.seq, n, since, size)
                 for n, (one, lane) in enumerate(zip(owed, lanes, strict=True))
             ]
         )
@@ -229,16 +231,17 @@ class Server:
             event.received_at, event.headers, event.query, event.body,
         ) if event.payload is not None else event  # fmt: skip
         deliveries = [
-            Delivery(event, n, one.forward, one.target, 0, now, self._token) for n, one in enumerate(owed)
+            Delivery(event, n, one.forward, one.target, 0, since, self._token) for n, one in enumerate(owed)
         ]
-        handover = _Handover(lanes, deliveries, held, now)
+        handover = _Handover(lanes, deliveries, held, since)
         return self._store.append(
             Append(
                 event,
                 owed,
                 held,
+                since,
                 quarantined=verified.invalid is not None,
-                dedupe_until=now + route.dedupe if verified.id and route.dedupe else 0.0,
+                dedupe_until=since + route.dedupe if verified.id and route.dedupe else 0.0,
             ),
             handover.committed,
             handover.released,

@@ -14,12 +14,14 @@ class Append(NamedTuple):
     """An event to commit with all it owes.
 
     `held[n]` says that delivery n stays in a lane's memory once committed; the others wait in the store.
-    `dedupe_until` is until when its dedupe_id counts as seen, in seconds since the epoch (0: no deduplication).
+    `since` is when it was accepted and `dedupe_until` until when its dedupe_id counts as seen (0: no
+    deduplication), both by the steady clock.
     """
 
     event: Event
     owed: tuple[Owed, ...]
     held: tuple[bool, ...]
+    since: float
     quarantined: bool = False
     dedupe_until: float = 0.0
 
@@ -150,7 +152,7 @@ class Commit:
 
 
 class Store(Protocol):
-    """Where events and what they owe are kept; every time is in seconds since the epoch."""
+    """Where events and what they owe are kept; times are in seconds since the epoch, by the steady clock."""
 
     async def open(self) -> None:
         """Open or create the store, and make what a crash left claimed or in memory pending again."""
@@ -204,6 +206,9 @@ class Store(Protocol):
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End all pending deliveries whose target is not one of `kept`; return how many, by target."""
+
+    async def hasten(self, target: str, latest: float, now: float) -> int:
+        """Make a target's deliveries that are due after `latest` due `now`; return how many there were."""
 
     async def pause(self, target: str, now: float) -> None:
         """Remember that a target is paused; a settle whose settlement pauses does so too."""

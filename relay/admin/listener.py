@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from relay.admin import shapes
 from relay.admin.console import page
 from relay.admin.replay import CannotReplay, Replayer
+from relay.clock import steady
 from relay.errors import ConfigInvalid, StoreUnavailable
 from relay.event import parse_id
 from relay.lane import Lane
@@ -224,7 +225,7 @@ class _Admin:
 
     def _snapshot(self) -> Snapshot:
         """Put together what the store counted and what is in the lanes' memory."""
-        now, counts = time.time(), self._counts
+        now, counts = steady(), self._counts
         dead: dict[str, dict[str, int]] = {}
         for (target, reason), count in counts.dead.items():
             dead.setdefault(target, {})[reason] = count

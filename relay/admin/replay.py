@@ -1,10 +1,10 @@
 """Deliver again: what one event owed, named deliveries, or an event that was quarantined and is valid now."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from relay.clock import steady
 from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
 from relay.lane import Lane
@@ -63,7 +63,7 @@ class Replayer:
         return await self._again(wanted)
 
     async def _again(self, wanted: list[tuple[int, int, str]]) -> list[str]:
-        now = time.time()
+        now = steady()
         wanted = [one for one in wanted if one[2] in self._lanes]
         done = await asyncio.gather(*(self._store.replay(seq, n, now) for seq, n, _ in wanted))
         targets = [target for (_, _, target), replayed in zip(wanted, done, strict=True) if replayed]
@@ -73,7 +73,7 @@ class Replayer:
         return targets
 
     async def _release(self, record: EventRecord) -> list[str]:
-        event, now = record.event, time.time()
+        event, now = record.event, steady()
         route = self._routes().get(event.route)
         if route is None:
             raise CannotReplay(f"there is no route {event.route} any more")

@@ -123,7 +123,7 @@ def _recover(connection: Any, tag: int) -> int:
         if event is not None:
             for n, one in enumerate(owed):
                 if n not in known:
-                    missing += rows.pending_row(event, n, one)
+                    missing += rows.pending_row(event, n, one, event.received_at)
     insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, missing)
     (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
     connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (last + 1,))

@@ -16,16 +16,14 @@ _ONE_GOES = f"SELECT 1 FROM delivery WHERE {_OPEN} AND due IS NOT NULL LIMIT 1"
 _FIRST_PARKED = f"SELECT event, n FROM delivery WHERE {_OPEN} ORDER BY event, n LIMIT 1"
 
 
-def in_line(
-    connection: Any, owed: Sequence[tuple[Event, int, Owed]], since: float | None = None
-) -> list[Any]:
+def in_line(connection: Any, owed: Sequence[tuple[Event, int, Owed, float]]) -> list[Any]:
     """Return the rows of new ordered deliveries, in the order of acceptance: parked if another goes before.
 
-    Their budget begins at `since`, by default when the event was accepted.
+    Of each: its event, number, what is owed, and since when its budget counts.
     """
     goes: dict[tuple[str, str], bool] = {}
     values: list[Any] = []
-    for event, n, one in owed:
+    for event, n, one, since in owed:
         key = one.target, rows.ordering(event, one)
         if key not in goes:
             goes[key] = connection.execute(_ONE_GOES, key).fetchone() is not None

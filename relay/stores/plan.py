@@ -1,8 +1,8 @@
 """A batch's rows: prepared in the loop, written in the writer's thread, which so needs little of the interpreter."""
 
-import time
 from typing import Any
 
+from relay.clock import steady
 from relay.event import DeliveryState, Event, Owed, format_id
 from relay.store import Append
 from relay.stores import ordered, rows
@@ -49,7 +49,7 @@ class Plan:
         self._deduplicated = [o for o in batch.appends if o.append.dedupe_until]
         self._events: list[Any] = []
         self._waiting: list[Any] = []
-        self._ordered: list[tuple[Event, int, Owed]] = []
+        self._ordered: list[tuple[Event, int, Owed, float]] = []
         self._released: dict[tuple[str, str], float] = {}  # (target, ordering): when one ended
         self._paused: list[tuple[str, float]] = []
         self._settled: list[Any] = []
@@ -72,9 +72,9 @@ class Plan:
         if not all(append.held):
             for n, (owed, held) in enumerate(zip(append.owed, append.held, strict=True)):
                 if owed.ordered:
-                    self._ordered.append((append.event, n, owed))
+                    self._ordered.append((append.event, n, owed, append.since))
                 elif not held:
-                    self._waiting += rows.pending_row(append.event, n, owed)
+                    self._waiting += rows.pending_row(append.event, n, owed, append.since)
 
     def write(self, connection: Any, tag: int) -> None:
         """Write everything, inside the transaction; mark the appends that turn out to be duplicates."""
@@ -105,7 +105,7 @@ class Plan:
 
     def _find_duplicates(self, connection: Any, tag: int) -> bool:
         """Mark the duplicates, remember the ids of the others; tell whether there are duplicates."""
-        now = time.time()
+        now = steady()
         known: dict[tuple[str, str], str] = {}
         asked = self._deduplicated
         keys = [_dedupe_key(operation.append) for operation in asked]

@@ -96,12 +96,11 @@ def ordering(event: Event, owed: Owed) -> str:
     return f"{event.route}\t{owed.forward}\t{text(event.key)}" if owed.ordered else ""
 
 
-def pending_row(event: Event, n: int, owed: Owed, since: float | None = None, *, parked: bool = False) -> Row:
+def pending_row(event: Event, n: int, owed: Owed, since: float, *, parked: bool = False) -> Row:
     """Return the row of a delivery that waits in the store from the start; a parked one waits for another.
 
-    Its budget begins at `since`, by default when the event was accepted.
+    Its budget counts from `since`.
     """
-    since = event.received_at if since is None else since
     return (
         event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since,
         None if parked else since, None, None, "", 0, "", ordering(event, owed),
@@ -167,6 +166,6 @@ def event_record(
     event = read_event(row, tag)
     records = []
     for n, owed in enumerate(read_owed(row[8])):
-        stored = deliveries.get(n) or pending_row(event, n, owed)
+        stored = deliveries.get(n) or pending_row(event, n, owed, event.received_at)
         records.append(delivery_record(stored, tag, tuple(tried.get(n, ()))))
     return EventRecord(event, bool(row[7]), tuple(records))

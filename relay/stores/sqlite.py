@@ -168,8 +168,8 @@ class SqliteStore:
             ).rowcount
             if not freed:
                 return False
-            lines = [(event, n, one) for n, one in enumerate(owed) if one.ordered]
-            values = ordered.in_line(connection, lines, now)
+            lines = [(event, n, one, now) for n, one in enumerate(owed) if one.ordered]
+            values = ordered.in_line(connection, lines)
             for n, one in enumerate(owed):
                 if not one.ordered:
                     values += rows.pending_row(event, n, one, now)
@@ -190,6 +190,11 @@ class SqliteStore:
                 buried[target] += count
                 self._pending -= count
         return buried
+
+    async def hasten(self, target: str, latest: float, now: float) -> int:
+        """Make due what is due so late that no wait can have led to it."""
+        sql = "UPDATE delivery SET due = ? WHERE target = ? AND state = 0 AND due > ?"
+        return await self._write(lambda c: int(c.execute(sql, (now, target, latest)).rowcount))
 
     async def pause(self, target: str, now: float) -> None:
         """Remember that a target is paused."""

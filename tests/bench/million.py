@@ -41,7 +41,7 @@ async def fill(path: Path, count: int) -> None:
             now = time.time()
             seq, event_id = store.allocate(now)
             event = Event(seq, event_id, "down", "", "", "", "", now, HEADERS, {}, BODY)
-            waits.append(store.append(Append(event, owed, (False,)), _nothing, _nothing))
+            waits.append(store.append(Append(event, owed, (False,), now), _nothing, _nothing))
         await asyncio.gather(*waits)
     await store.close()
 

@@ -104,7 +104,7 @@ class Appender:
         targets = {"inbox": False} if targets is None else targets
         owed = tuple(Owed(f"to-{target}", target, ordered) for target in targets)
         return self.store.append(
-            Append(event, owed, tuple(targets.values()), quarantined, until),
+            Append(event, owed, tuple(targets.values()), event.received_at, quarantined, until),
             lambda: self.committed.append(event.id),
             lambda: self.released.append(event.id),
         )
