@@ -5,8 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 CONFIG ?= config/relay.yaml
+KILLS ?= 200
+TERMS ?= 20
+FREEZES ?= 20
+OUTAGES ?= 20
 
-.PHONY: help run install test lint format bench lock clean
+.PHONY: help run install test lint format bench soak lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +38,9 @@ format: $(VENV)/.dev ## Bring the code into form
 bench: $(VENV)/.dev ## Relay against a stateless forwarder, in one run
 	@sh tests/packages.sh
 	$(BIN)/python tests/bench/bench.py
+
+soak: $(VENV)/.dev ## Kill, stop and freeze the relay under load, then account for every event (KILLS=200 TERMS=20)
+	$(BIN)/python -m tests.faults.soak --kills $(KILLS) --terms $(TERMS) --freezes $(FREEZES) --outages $(OUTAGES)
 
 lock: $(VENV)/.dev ## Lock the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
