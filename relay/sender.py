@@ -27,6 +27,7 @@ from relay.settle import Attempt, classify
 from relay.sign import signatures
 
 _BODY_CAP = 64 * 1024  # bytes of a response that are read, so that its connection can be used again
+_BODY_PATIENCE = 2.0  # seconds for it
 _TOLD = 300  # characters of a failed response that are kept
 _LARGE = 1 << 20  # aiohttp wants larger bodies as files
 _TRACE = re.compile(
@@ -80,6 +81,8 @@ class HttpSender:
             auto_decompress=False,
             trust_env=False,
         )
+        # aiohttp sends a PUT or DELETE a second time by itself if a kept connection breaks. An attempt is one request.
+        self._session._retry_connection = False  # noqa: SLF001 - there is no public way
 
     async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
         """Send the request once, without following redirects."""
@@ -93,10 +96,10 @@ class HttpSender:
             async with self._session.request(
                 outgoing.method or self._method, self._url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                told = await _read(response)
                 status = response.status
                 asked = response.headers.get("retry-after")
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+                told = await _read(response)
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, it is this attempt's failure
             return Attempt(at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error))
         duration = time.perf_counter() - began
         if classify(status) is None:
@@ -247,16 +250,23 @@ def _describe(error: BaseException) -> str:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the response to a cap; close the connection on one that is longer, rather than drain it."""
+    """Read the body up to a cap, so that the connection can be used again; close it on a body that goes on.
+
+    The status has decided already: a body that is long, slow or breaks off changes nothing.
+    """
     content = response.content
     parts: list[bytes] = []
     size = 0
-    while size <= _BODY_CAP:
-        part = await content.readany()
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        size += len(part)
+    try:
+        async with asyncio.timeout(None if content.is_eof() else _BODY_PATIENCE):
+            while size <= _BODY_CAP:
+                part = await content.readany()
+                if not part:
+                    return b"".join(parts)
+                parts.append(part)
+                size += len(part)
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        pass
     response.close()
     return b"".join(parts)
 

@@ -1,60 +1,69 @@
-"""`relay sink`: a target for trying things out: prints what it gets; fails, stalls or trickles on demand."""
+"""`relay sink`: a target for trying things out: prints what it gets, and misbehaves on demand."""
 
 import asyncio
-import itertools
+import contextlib
+import signal
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from aiohttp import web
 from rich.markup import escape
 
 from relay.cli import options, show
+from relay.cli.faults import FAULTS, Fault, Heard, parse, serve
+
+_NAMES = "; ".join(f"{name}: {(kind.__doc__ or '').rstrip('.')}" for name, kind in FAULTS.items())
 
 
 def sink(
     listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:9000",
-    status: Annotated[int, typer.Option(min=200, max=599, help="What to answer.")] = 200,
-    fail_first: Annotated[int, typer.Option(min=0, help="Answer 500 to this many requests first.")] = 0,
-    stall: Annotated[float, typer.Option(min=0, help="Seconds to wait before answering.")] = 0,
-    trickle: Annotated[float, typer.Option(min=0, help="Seconds between the bytes of the answer.")] = 0,
-    retry_after: Annotated[str, typer.Option(help="A Retry-After header to answer with.")] = "",
+    fault: Annotated[str, typer.Option(help=f"How to answer, NAME or NAME=VALUE. {_NAMES}.")] = "status=200",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line a request.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Listen as a target, print each request, and answer as told."""
-    numbers = itertools.count(1)
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        number = next(numbers)
-        body = await request.read()
-        code = 500 if number <= fail_first else status
-        if as_json:
-            show.as_json(
-                {
-                    "method": request.method, "path": request.path_qs, "answered": code,
-                    "headers": dict(request.headers), "body": body.decode("utf-8", "replace"),
-                }
-            )  # fmt: skip
-        else:
-            show.console.print(f"[bold]{request.method} {escape(request.path_qs)}[/bold] answered {code}")
-            if not quiet:
-                for name, value in request.headers.items():
-                    show.console.print(f"  {escape(name.lower())}: {escape(value)}")
-                show.console.print(f"\n  {escape(body.decode('utf-8', 'replace'))}\n")
-        if stall:
-            await asyncio.sleep(stall)
-        headers = {"retry-after": retry_after} if retry_after else {}
-        response = web.StreamResponse(status=code, headers=headers)
-        await response.prepare(request)
-        for letter in b"sink\n":
-            await asyncio.sleep(trickle)
-            await response.write(bytes([letter]))
-        await response.write_eof()
-        return response
-
+    """Listen as a target, print each request, and answer as told: by default with 200."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         show.fail(f"{listen!r} is not HOST:PORT", 2)
-    app = web.Application(client_max_size=1 << 30)
-    app.router.add_route("*", "/{path:.*}", handle)
-    web.run_app(app, host=host.strip("[]"), port=int(port), access_log=None, print=show.errors.print)
+    try:
+        chosen = parse(fault)
+    except ValueError as error:
+        show.fail(f"--fault: {error}", 2)
+
+    def heard(request: Heard) -> None:
+        _print(request, quiet=quiet, as_json=as_json)
+
+    try:
+        asyncio.run(_listen(chosen, heard, host.strip("[]"), int(port)))
+    except OSError as error:
+        show.fail(f"{error}; is the address this machine's, and free?")
+
+
+async def _listen(fault: Fault, heard: Callable[[Heard], None], host: str, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = await serve(fault, heard, host, port)
+    address = server.sockets[0].getsockname()
+    show.errors.print(f"listening on http://{host}:{address[1]}/ ({escape(str(fault))}); stop it with Ctrl-C")
+    await stop.wait()
+    server.close()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.wait_closed(), 1)
+
+
+def _print(request: Heard, *, quiet: bool, as_json: bool) -> None:
+    text = request.body.decode("utf-8", "replace")
+    if as_json:
+        show.as_json(
+            {
+                "number": request.number, "method": request.method, "path": request.path,
+                "headers": dict(request.headers), "body": text,
+            }
+        )  # fmt: skip
+        return
+    show.console.print(f"[bold]{request.number}  {request.method} {escape(request.path)}[/bold]")
+    if not quiet:
+        for name, value in request.headers.items():
+            show.console.print(f"  {escape(name)}: {escape(value)}")
+        show.console.print(f"\n  {escape(text)}\n")

@@ -1,0 +1,25 @@
+"""Fixtures of the fault tests."""
+
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relay.cli.faults import Fault
+from tests.faults.targets import FaultyTarget, StartFaulty
+
+
+@pytest.fixture
+async def start_faulty() -> AsyncIterator[StartFaulty]:
+    """Return what starts a target with a fault; all of them are closed after the test."""
+    started: list[FaultyTarget] = []
+
+    async def start(fault: Fault, context: ssl.SSLContext | None = None) -> FaultyTarget:
+        target = FaultyTarget()
+        await target.start(fault, context)
+        started.append(target)
+        return target
+
+    yield start
+    for target in started:
+        await target.close()
