@@ -25,6 +25,7 @@ from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
 from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
 
+_HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
 _SERVER = {"server": "relay"}  # and no version: no answer tells a stranger more than it must
 _JSON = _SERVER | {"content-type": "application/json"}
@@ -127,6 +128,8 @@ class Server:
         if request.method != "POST":
             raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
         self._check_room()
+        if sum(map(len, request.headers.values())) > _HEADERS:
+            raise Rejected(Refusal.MALFORMED, f"the headers are over {_HEADERS} bytes")
         body = buffered_body(request, route.body_limit)
         if body is None:
             body = await read_body(request, route.body_limit, self._limits.body_timeout)
