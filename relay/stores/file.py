@@ -6,7 +6,6 @@ Exactly one connection writes and checkpoints; reads go through a second, read-o
 import fcntl
 import os
 import secrets
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,22 @@ class Opened:
     tag: int
     last_seq: int
     pending: int
-    close: Callable[[], None]
+    lock: int
+
+    def close(self) -> None:
+        """Close the file; the last connection to go, the writing one, writes the log back into it."""
+        self.reader.close()
+        self.connection.close()
+        os.close(self.lock)
+
+    def abandon(self) -> None:
+        """Let go of a file whose sync has failed, without writing or syncing anything again.
+
+        The last connection to go can only read, so that SQLite leaves the log where it is.
+        """
+        self.connection.close()
+        self.reader.close()
+        os.close(self.lock)
 
 
 def open_file(path: Path) -> Opened:
@@ -46,7 +60,8 @@ def open_file(path: Path) -> Opened:
     with ExitStack() as opened:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            opened.callback(os.close, _lock(path))
+            lock = _lock(path)
+            opened.callback(os.close, lock)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             _check_header(path)
         except OSError as error:
@@ -66,7 +81,8 @@ def open_file(path: Path) -> Opened:
                 f"{path} can't be used: {error}. Nothing was changed; check that it is a relay's "
                 "database, that it can be written, and that the disk has space"
             ) from error
-        return Opened(connection, reader, tag, last_seq, pending, opened.pop_all().close)
+        opened.pop_all()
+        return Opened(connection, reader, tag, last_seq, pending, lock)
 
 
 def _connect(name: Path | str) -> Any:

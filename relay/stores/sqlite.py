@@ -83,7 +83,7 @@ class SqliteStore:
         self._tag, self._last_seq = opened.tag, opened.last_seq
         self._pending = opened.pending
         self._connection, self._reader = opened.connection, opened.reader
-        self._close = opened.close
+        self._opened = opened
         self._writer = Writer(
             self._connection,
             plan=self._plan,
@@ -98,7 +98,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Commit what waits, then close."""
         await self._writer.stop()
-        await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self._opened.abandon if self._writer.broken else self._opened.close)
 
     @property
     def waiting(self) -> int:

@@ -114,6 +114,11 @@ class Writer:
         """Why the last transaction failed; '' if it did not."""
         return self._fault
 
+    @property
+    def broken(self) -> bool:
+        """Whether nothing is committed any more."""
+        return self._broken is not None
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

@@ -2,10 +2,12 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from relay.cli.faults import Fault
+from tests.faults.shim import Disk
 from tests.faults.targets import FaultyTarget, StartFaulty
 
 
@@ -23,3 +25,9 @@ async def start_faulty() -> AsyncIterator[StartFaulty]:
     yield start
     for target in started:
         await target.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    """Return a disk that counts and fails on demand, for a relay that is started with its environment."""
+    return Disk(tmp_path)

@@ -1,8 +1,9 @@
 """The same id many times at once is one event."""
 
 import asyncio
-import sqlite3
 from collections import Counter
+
+from pysqlite3 import dbapi2
 
 from tests.support.running import StartRelay
 from tests.support.site import Site
@@ -37,7 +38,7 @@ async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_com
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
-    lock = sqlite3.connect(site.var / "relay.db", isolation_level=None)
+    lock = dbapi2.connect(site.var / "relay.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     try:
         both = [asyncio.create_task(relay.post("in", {"id": "one"})) for _ in range(2)]
