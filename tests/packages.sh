@@ -11,6 +11,7 @@ need npm npm
 need openssl openssl
 need curl curl
 need cc "gcc libc6-dev"
+need faketime faketime
 need taskset util-linux
 [ -z "$missing" ] && exit 0
 echo "installing$missing"
