@@ -1,0 +1,155 @@
+"""Names that don't resolve, resolve slowly, or to another address each time, asked of a real name server on loopback."""
+
+import socket
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.egress import ANY, AddrInfo, Egress, guarded
+from tests.support.nameserver import NO_ERROR, NXDOMAIN, SERVFAIL, NameServer
+from tests.support.running import Running, StartRelay
+from tests.support.site import Site
+from tests.support.target import Reply, Target
+
+pytestmark = pytest.mark.fault(17)
+
+DIALLED: list[str] = []
+
+
+def only_loopback(info: AddrInfo) -> socket.socket:
+    """Make a socket, and note for which address; no test may dial any but loopback."""
+    host = str(info[4][0])
+    DIALLED.append(host)
+    assert host.startswith("127."), host
+    made = socket.socket(info[0], info[1], info[2])
+    made.setblocking(False)
+    return made
+
+
+@pytest.fixture
+async def names(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NameServer]:
+    """Return a name server that the relay's resolver asks."""
+    server = NameServer()
+    await server.start()
+    resolver = partial(aiohttp.AsyncResolver, nameservers=[server.address], timeout=20, tries=1)
+    monkeypatch.setattr("aiohttp.connector.DefaultResolver", resolver)
+
+    def watched(egress: Egress = ANY) -> Any:
+        return guarded(egress, only_loopback)
+
+    monkeypatch.setattr("relay.sender.guarded", watched)
+    DIALLED.clear()
+    yield server
+    server.close()
+
+
+async def start(
+    start_relay: StartRelay, site: Site, target: Target, *, total: str = "5s", retries: int = 1
+) -> Running:
+    """Start a relay with one target under a name, and one under an address."""
+    named = target.url.replace("127.0.0.1", "hook.relay.test")
+    quick = {
+        "timeout": {"total": total},
+        "retry": {"schedule": ["10ms"] * retries},
+        "breaker": {"failures": 1000},
+    }
+    site.configure({"named": {"url": named, **quick}, "plain": {"url": target.url}})
+    site.route("in", {"forward": [{"to": "named"}]})
+    site.route("plain", {"forward": [{"to": "plain"}]})
+    return await start_relay(site)
+
+
+async def test_name_that_resolves_is_dialled(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target
+) -> None:
+    """The name server is really asked; the Host header keeps the name."""
+    names.addresses = ["127.0.0.1"]
+    relay = await start(start_relay, site, target)
+    fate = await relay.fate(await relay.accepted("in", {}), "named")
+    assert fate["state"] == "delivered"
+    assert target.requests[0].headers["host"].startswith("hook.relay.test:")
+    assert names.asked > 0
+
+
+@pytest.mark.parametrize("code", [NXDOMAIN, SERVFAIL, NO_ERROR], ids=["NXDOMAIN", "SERVFAIL", "no address"])
+async def test_name_that_does_not_resolve_is_retried_then_dead(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target, code: int
+) -> None:
+    """Two attempts by schedule, then dead: `dns`."""
+    names.code = code
+    relay = await start(start_relay, site, target)
+    fate = await relay.fate(await relay.accepted("in", {}), "named")
+    assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "dns", 2)
+
+
+async def test_name_that_resolves_again_is_delivered(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target
+) -> None:
+    """A failure is not remembered: the retry asks again."""
+    names.code = SERVFAIL
+    relay = await start(start_relay, site, target, retries=900)
+    event_id = await relay.accepted("in", {})
+    await relay.until_value(1, "relay_attempts_total", target="named", outcome="retry", reason="dns")
+    names.addresses = ["127.0.0.1"]
+    fate = await relay.fate(event_id, "named")
+    assert fate["state"] == "delivered"
+    assert {one["reason"] for one in fate["failed"]} == {"dns"}
+
+
+async def test_silent_name_server_holds_up_nobody_and_ends_with_the_timeout(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target
+) -> None:
+    """The attempt's whole timeout counts from before the name is resolved; others are delivered meanwhile."""
+    names.silent = True
+    relay = await start(start_relay, site, target, total="300ms")
+    event_ids = [await relay.accepted("in", {"n": n}) for n in range(20)]
+    for n in range(10):
+        await relay.accepted("plain", {"n": n})
+        await target.wait_for(n + 1)
+    for event_id in event_ids:
+        fate = await relay.fate(event_id, "named")
+        assert (fate["state"], fate["attempts"]) == ("dead", 2)
+        assert fate["reason"] in {"timeout", "dns"}
+
+
+async def test_name_that_moves_to_a_forbidden_address_is_not_dialled(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target
+) -> None:
+    """Rebinding: the address that is dialled is the one that is checked; `blocked` is dead at once, no storm."""
+    names.addresses = ["127.0.0.1"]
+    target.otherwise = Reply(200, {"connection": "close"})
+    relay = await start(start_relay, site, target)
+    assert (await relay.fate(await relay.accepted("in", {}), "named"))["state"] == "delivered"
+    names.addresses = ["169.254.169.254"]
+    sender: Any = relay.relay.lanes["named"]._sender
+    sender._session.connector.clear_dns_cache()
+    fate = await relay.fate(await relay.accepted("in", {}), "named")
+    assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "blocked", 1)
+    assert set(DIALLED) == {"127.0.0.1"}
+
+
+async def test_name_with_one_forbidden_address_goes_to_the_other(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target
+) -> None:
+    """All answers are filtered; only what is allowed is dialled."""
+    names.addresses = ["169.254.169.254", "127.0.0.1"]
+    relay = await start(start_relay, site, target)
+    assert (await relay.fate(await relay.accepted("in", {}), "named"))["state"] == "delivered"
+    assert set(DIALLED) == {"127.0.0.1"}
+
+
+async def test_private_address_behind_a_name_is_blocked_if_egress_is_public(
+    site: Site, start_relay: StartRelay, names: NameServer, target: Target
+) -> None:
+    """A literal address would be refused by `relay check`; behind a name only the dial can tell."""
+    names.addresses = ["127.0.0.1", "10.1.2.3"]
+    named = {"url": target.url.replace("127.0.0.1", "hook.relay.test"), "retry": {"schedule": ["10ms"]}}
+    site.configure({"named": named}, egress="public")
+    site.route("in", {"forward": [{"to": "named"}]})
+    relay = await start_relay(site)
+    fate = await relay.fate(await relay.accepted("in", {}), "named")
+    assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "blocked", 1)
+    assert DIALLED == []
