@@ -13,6 +13,7 @@ from tests.support.nameserver import NO_ERROR, NXDOMAIN, SERVFAIL, NameServer
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Reply, Target
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.fault(17)
 
@@ -92,7 +93,11 @@ async def test_name_that_resolves_again_is_delivered(
     names.code = SERVFAIL
     relay = await start(start_relay, site, target, retries=900)
     event_id = await relay.accepted("in", {})
-    await relay.until_value(1, "relay_attempts_total", target="named", outcome="retry", reason="dns")
+
+    async def failed() -> bool:
+        return await relay.value("relay_attempts_total", target="named", outcome="retry", reason="dns") > 0
+
+    await until(failed, "an attempt to fail")
     names.addresses = ["127.0.0.1"]
     fate = await relay.fate(event_id, "named")
     assert fate["state"] == "delivered"
