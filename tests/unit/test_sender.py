@@ -145,7 +145,10 @@ REASONS: list[tuple[Exception, Reason]] = [
     # Several addresses of a name: all refused, or one of them dialled in vain.
     (several(BLOCKED, BLOCKED), Reason.BLOCKED),
     (several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")), Reason.CONNECTION),
-    (several(*[ConnectionRefusedError(111, f"Connect call failed {n}") for n in range(2)]), Reason.CONNECTION),
+    (
+        several(*[ConnectionRefusedError(111, f"Connect call failed {n}") for n in range(2)]),
+        Reason.CONNECTION,
+    ),
     (aiohttp.InvalidURL(URL("http://example.org")), Reason.BLOCKED),
 ]
 
