@@ -87,6 +87,11 @@ class Route:
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """Each incoming path with its sender: the route's own path, or under it one for each named sender."""
+        return {f"{self.path}/{sender}" if sender else self.path: sender for sender in self.schemes}
+
 
 class Verified(NamedTuple):
     """A request that holds, with what expressions and deliveries need of it."""
@@ -275,7 +280,8 @@ def describe(route: Route) -> dict[str, Any]:
     """Describe a route for `relay routes` and the console."""
     return {
         "route": route.name,
-        "paths": [route.path if not sender else f"{route.path}/{sender}" for sender in route.schemes],
+        "paths": list(route.paths),
+        "senders": [sender for sender in route.schemes if sender],
         "scheme": next(iter(route.schemes.values())).name,
         "forwards": [
             {

@@ -166,6 +166,9 @@ def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:
 
 def judge(sample: Sample, route: Route, targets: Mapping[str, Any]) -> list[str]:
     """Return how what came of a sample differs from what it expects; empty if it doesn't."""
+    if sample.sender not in route.schemes:
+        known = ", ".join(sender for sender in route.schemes if sender) or "none"
+        return [f"`sender` is {sample.sender!r}; the route's senders: {known}"]
     trial = attempt(
         route, targets, sample.body, sample.headers,
         query=sample.query, sender=sample.sender, signed=sample.signed,
