@@ -47,8 +47,10 @@ class Compiler:
         own, own_body = self._event(
             source, file, next(iter(schemes.values())).defaults if schemes else EventDefaults()
         )
+        authorize = optional(source, ("authorize",), file.authorize, ("BOOL",), "verified")
         if not schemes or len(source.problems) > before:
             return None
+        own_body |= authorize is not None and authorize.uses_body
         reads = file.payload is not None or own_body or any(map(_reads_body, forwards))
         deduplicates = own["id"] is not None
         return Route(
@@ -61,6 +63,7 @@ class Compiler:
             key=own["key"],
             dedupe=file.event.dedupe if deduplicates else 0.0,
             validator=validator,
+            authorize=authorize,
             quarantines=file.payload is not None and file.payload.invalid == "quarantine",
             reads_json=reads,
             tries_json=any(one is not None and one.uses_body for one in own.values())

@@ -119,3 +119,66 @@ async def test_commands_know_senders(site: Site, target: Target, start_process: 
     failed = await relay("test")
     assert failed.code == 1
     assert "the route's senders: hue, vinh" in failed.out
+
+
+# --- what a sender may send -----------------------------------------------------------------------
+
+SCHEMA = '{"type": "object", "required": ["place"]}'
+KEPT = {"schema": "s.json", "invalid": "quarantine"}
+
+
+async def _relay_that_authorizes(site: Site, url: str, start_relay: StartRelay, **more: Any) -> Running:
+    _write(site, url, "hue", "vinh", authorize="body.place == event.sender", **more)
+    (site.routes / "places" / "s.json").write_text(SCHEMA)
+    return await start_relay(site)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"place": "vinh"}, "body.place == event.sender does not hold"),
+        ({"plaze": "hue"}, "whether body.place == event.sender holds can't be told"),
+        (["hue"], "whether body.place == event.sender holds can't be told"),
+    ],
+    ids=["for-another", "says-not", "no-object"],
+)
+async def test_what_a_sender_may_not_send_is_answered_403(
+    site: Site, start_relay: StartRelay, target: Target, body: Any, why: str
+) -> None:
+    """403 with the rule, counted as rejected, nothing stored; also where the rule can't be evaluated."""
+    relay = await _relay_that_authorizes(site, target.url, start_relay)
+    answer = await _post(relay, site, "places/hue", "hue", body)
+    assert (answer.status, answer.json["reason"]) == (403, "forbidden")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["detail"].startswith(f"hue may not send this: {why}")
+    assert await relay.events() == []
+    labels = {"route": "places", "outcome": "rejected", "reason": "forbidden"}
+    assert await relay.value("relay_requests_total", **labels) == 1
+    assert (await _post(relay, site, "places/hue", "hue", {"place": "hue"})).status == 202
+
+
+async def test_stranger_learns_nothing_of_the_rule(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """Who is not verified is answered 401, whatever the body says."""
+    relay = await _relay_that_authorizes(site, target.url, start_relay)
+    answer = await _post(relay, site, "places/hue", "vinh", {"place": "vinh"})
+    assert answer.status == 401
+    assert b"body.place" not in answer.body
+
+
+async def test_event_in_quarantine_is_let_out_only_if_its_sender_may(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """What is not valid can't be judged; it is judged when it is released."""
+    relay = await _relay_that_authorizes(site, target.url, start_relay, payload=KEPT)
+    quarantined = (await _post(relay, site, "places/hue", "hue", {"plaze": "hue"})).json["id"]
+    (site.routes / "places" / "s.json").write_text("{}")
+    assert (await relay.request("POST", f"{relay.admin}/api/reload", b"{}", JSON)).status == 200
+    release = f"{relay.admin}/api/replay", json.dumps({"id": quarantined}).encode(), JSON
+    answer = await relay.request("POST", *release)
+    assert answer.status == 422
+    assert "hue may not send this" in answer.json["detail"]
+    _write(site, target.url, "hue", authorize='event.sender == "hue"', payload=KEPT)
+    assert (await relay.request("POST", f"{relay.admin}/api/reload", b"{}", JSON)).status == 200
+    assert (await relay.request("POST", *release)).json["replayed"] == ["hook"]

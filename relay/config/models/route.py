@@ -119,6 +119,7 @@ class RouteFile(Model):
     senders: Annotated[dict[Name, SenderFile], Field(min_length=1)] | None = None
     event: EventFile = EventFile()
     payload: Payload | None = None
+    authorize: str | None = None
     limits: RouteLimits = RouteLimits()
     retention: Kept | None = None
     respond: Respond = Respond()
