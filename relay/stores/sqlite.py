@@ -30,12 +30,14 @@ from relay.store import (
     Query,
     Retention,
     Settle,
+    Walked,
 )
 from relay.stores import ordered, prune, rows
 from relay.stores import partitions as division
 from relay.stores.file import open_file
 from relay.stores.plan import Plan, pause
 from relay.stores.schema import VERSIONS
+from relay.stores.walk import walk
 from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
@@ -245,6 +247,10 @@ class SqliteStore:
             where += " AND quarantined = 1"
         return await self._read(lambda c: self._records(c, where, values, query.limit))
 
+    async def walk(self, query: Query, beyond: int, size: int) -> Walked:
+        """Return a page of accepted events, the oldest first."""
+        return await self._read(lambda c: walk(c, self._tag, query, beyond, size))
+
     async def dead(self, query: Query) -> list[DeliveryRecord]:
         """List dead letters, the newest events' first."""
         where, values = _conditions(query, {"target": query.target, "reason": query.reason}, "event")
@@ -415,5 +421,5 @@ def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, lis
     for at, compare in ((query.since, ">="), (query.until, "<")):
         if at:
             parts.append(f"{seq} {compare} ?")
-            values.append(int(at * 1000) << SEQ_SHIFT)
+            values.append(rows.seq_at(at))
     return " AND ".join(parts), values
