@@ -13,7 +13,7 @@ from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
 from relay.event import Event, Owed
 from relay.expression import Expression, Scope
-from relay.headers import kept
+from relay.headers import kept, readable
 from relay.limit import Rate
 from relay.verify import Handshake, Incoming, Scheme
 
@@ -122,7 +122,7 @@ def check(
         scheme.verify(incoming, now)
     except NotVerified:
         raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
-    headers = incoming.headers
+    headers = readable(incoming.headers)  # a signature was over the very bytes
     plain, value = _decode(route, incoming.body, headers)
     if (handshake := scheme.handshake(value)) is not None:
         return handshake
