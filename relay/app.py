@@ -144,6 +144,10 @@ class Relay:
                 self.metrics.reload_ok.set(0)
                 _log.error("reload_failed", problems=[str(problem) for problem in error.problems])
                 raise
+            except Exception:
+                self.metrics.reload_ok.set(0)
+                _log.exception("reload_fault")
+                raise
             self._loaded = fresh
             self.generation = Generation(self.generation.number + 1, fresh.digest)
             self._serve_routes()

@@ -76,7 +76,7 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
 
 
 async def _reload(relay: Relay) -> None:
-    with contextlib.suppress(ConfigInvalid):  # the relay has logged every problem, and goes on as before
+    with contextlib.suppress(Exception):  # the relay has logged every problem, and goes on as before
         await relay.reload()
 
 
