@@ -15,7 +15,7 @@ from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes, partitions
 from relay.metrics import Metrics
-from relay.protocol import PublicServer
+from relay.protocol import StrictRunner, StrictServer
 from relay.route import Route
 from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
@@ -82,7 +82,7 @@ class Relay:
         await self._check_disk()
         self._watching = asyncio.create_task(self._watch_disk())
         self._public = web.ServerRunner(
-            PublicServer(
+            StrictServer(
                 self.server.handle,
                 self.server.refuse,
                 auto_decompress=False,
@@ -93,7 +93,7 @@ class Relay:
             shutdown_timeout=config.limits.shutdown,
         )
         self.public_port = await _listen(self._public, config.listen)
-        self._admin = web.AppRunner(
+        self._admin = StrictRunner(
             admin.build(
                 admin.AdminState(
                     store=self.store,
@@ -106,7 +106,9 @@ class Relay:
                     reload=self.reload,
                 )
             ),
+            admin.refuse,
             access_log=None,
+            auto_decompress=False,
             keepalive_timeout=_HEADER_TIMEOUT,
             shutdown_timeout=config.limits.shutdown,
         )
