@@ -25,6 +25,7 @@ PRUNE = 200  # events that are looked at together
 PRUNE_PAUSE = 60.0  # seconds between two walks
 DISK_PAUSE = 1.0  # seconds between two looks at the free space
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
+_LATE = 2.0  # seconds for connections that are not idle when the time to end has come
 _FIELD = 16380  # bytes of a header line
 _log = structlog.get_logger("relay.app")
 
@@ -40,7 +41,8 @@ class Generation:
 class Relay:
     """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started.
 
-    `failed` is set when the store can be trusted no more: then stop, and end the process.
+    `failed` is set when the store can be trusted no more: then stop, and end the process. `stuck` says that a
+    thread does not end, after `stop`.
     """
 
     def __init__(self, loaded: Loaded) -> None:
@@ -60,6 +62,7 @@ class Relay:
             user_agent=f"relay/{relay.__version__}",
         )
         self.failed = asyncio.Event()
+        self.stuck = False
         self.public_port = 0
         self.admin_port = 0
 
@@ -90,7 +93,7 @@ class Relay:
                 access_log=None,
                 max_field_size=_FIELD,
             ),
-            shutdown_timeout=config.limits.shutdown,
+            shutdown_timeout=_LATE,
         )
         self.public_port = await _listen(self._public, config.listen)
         self._admin = StrictRunner(
@@ -110,7 +113,7 @@ class Relay:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=_HEADER_TIMEOUT,
-            shutdown_timeout=config.limits.shutdown,
+            shutdown_timeout=_LATE,
         )
         self.admin_port = await _listen(self._admin, config.admin.listen)
         about = await self._about()
@@ -121,14 +124,12 @@ class Relay:
     async def stop(self) -> None:
         """Stop accepting, end what is in flight within the grace time, close the store. Loses nothing."""
         self._unready = "draining"
-        self.server.draining = True
-        for site in list(self._public.sites):
-            await site.stop()
-        async with self._reloading:
-            await self.lanes.stop()
+        # Together: both may take the whole grace time.
+        await asyncio.gather(self._stop_listening(), self._stop_lanes())
         self._pruning.cancel()
         self._watching.cancel()
         await asyncio.gather(self._pruning, self._watching, return_exceptions=True)
+        # Not before: of a connection that is to be closed aiohttp reads nothing more.
         await self._public.cleanup()
         await self._admin.cleanup()
         await self.store.close()
@@ -158,6 +159,21 @@ class Relay:
             self._count_load()
             _log.info("reloaded", generation=self.generation.number, digest=fresh.digest)
             return self.generation
+
+    async def _stop_listening(self) -> None:
+        """Take no connections, then no requests, and let those under way be answered."""
+        for site in list(self._public.sites):
+            await site.stop()
+        await self.server.drain(self._loaded.config.limits.shutdown)
+
+    async def _stop_lanes(self) -> None:
+        """Stop the lanes, after a reload that is under way, unless that hangs; none begins any more."""
+        try:
+            await asyncio.wait_for(self._reloading.acquire(), self._loaded.config.limits.shutdown)
+        except TimeoutError:
+            self.stuck = True
+            _log.warning("reload_abandoned", detail="code of a route does not end while it is imported")
+        await self.lanes.stop()
 
     def _serve_routes(self) -> None:
         for route in self._loaded.routes.values():
