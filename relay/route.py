@@ -248,6 +248,8 @@ def _recipients(each: Each, scope: Scope, targets: Mapping[str, Any]) -> list[st
     items = each.items.value(scope)
     if not isinstance(items, list):
         raise ExpressionFailed(f"to.each: a list is needed, this is a {type(items).__name__}")
+    if len(items) > _MOST_ITEMS:
+        raise ExpressionFailed(f"to.each: {len(items)} items; a list may have {_MOST_ITEMS}")
     chosen: dict[str, None] = {}
     for item in items:
         name = each.target.text(scope.widened({"item": item}))
@@ -269,6 +271,7 @@ def _text(expression: Expression | None, scope: Scope) -> str:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_TEXT = 512
+_MOST_ITEMS = 10_000  # of a recipient list: about as many as are named in a tenth of a second
 
 
 def describe(route: Route) -> dict[str, Any]:
