@@ -3,8 +3,10 @@
 Language: https://github.com/google/cel-spec. The string functions of CEL's strings extension are there too.
 """
 
+import ctypes
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +33,11 @@ _ENVS = {scope: cel.NewEnv(variables=found, extensions=_EXTENSIONS) for scope, f
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _INT64 = 2**63
+# The library gives each null of a result away without counting it as a reference to None. That goes well a few
+# thousand times, then Python ends the process ("deallocating None"); since 3.12 None is not counted any more (PEP 683).
+_COUNTED = sys.version_info < (3, 12)
+_keep = ctypes.pythonapi.Py_IncRef
+_keep.argtypes, _keep.restype = [ctypes.py_object], None
 # The library reads texts up to their first NUL. Where there are any, this noncharacter stands for them meanwhile.
 _NUL = str.maketrans({"\0": "\ufdd0"})
 _BACK = str.maketrans({"\ufdd0": "\0"})
@@ -85,6 +92,9 @@ class Scope:
                     return self.evaluate(expression)
             raise ExpressionFailed(_reason(str(result.plain_value())))
         value = result.plain_value()
+        if _COUNTED:
+            for _ in range(_nulls(value)):
+                _keep(None)
         return _translated(value, _BACK) if self._nul else value
 
 
@@ -145,6 +155,14 @@ def _invalid(message: str) -> ExpressionInvalid:
 
 def _reason(text: str) -> str:
     return text.partition(": ")[2] or text
+
+
+def _nulls(value: Any) -> int:
+    if value is None:
+        return 1
+    if isinstance(value, Mapping):
+        return sum(map(_nulls, value.keys())) + sum(map(_nulls, value.values()))
+    return sum(map(_nulls, value)) if isinstance(value, list) else 0
 
 
 def _beyond_int64(value: Any) -> Iterator[bool]:

@@ -13,7 +13,7 @@ from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
 from relay.event import Event, Owed
 from relay.expression import Expression, Scope
-from relay.headers import kept
+from relay.headers import kept, readable
 from relay.limit import Rate
 from relay.series import Measure, Observed, observe
 from relay.verify import Handshake, Incoming, Scheme
@@ -130,7 +130,7 @@ def check(
         scheme.verify(incoming, now)
     except NotVerified:
         raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
-    headers = incoming.headers
+    headers = readable(incoming.headers)  # a signature was over the very bytes
     plain, value = _decode(route, incoming.body, headers)
     if (handshake := scheme.handshake(value)) is not None:
         return handshake
@@ -298,6 +298,8 @@ def _recipients(each: Each, scope: Scope, targets: Mapping[str, Any]) -> list[st
     items = each.items.value(scope)
     if not isinstance(items, list):
         raise ExpressionFailed(f"to.each: a list is needed, this is a {type(items).__name__}")
+    if len(items) > _MOST_ITEMS:
+        raise ExpressionFailed(f"to.each: {len(items)} items; a list may have {_MOST_ITEMS}")
     chosen: dict[str, None] = {}
     for item in items:
         name = each.target.text(scope.widened({"item": item}))
@@ -319,6 +321,7 @@ def _text(expression: Expression | None, scope: Scope) -> str:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_TEXT = 512
+_MOST_ITEMS = 10_000  # of a recipient list: about as many as are named in a tenth of a second
 
 
 def describe(route: Route) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The public listener: bounded body -> check -> filter -> commit -> answer. Every request is counted once."""
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -69,6 +70,7 @@ class Server:
         self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
         self._rate_due: dict[str, float] = {}
         self._open = 0
+        self._quiet = asyncio.Event()  # set once nothing is open any more, while draining
         self.draining = False
         self.disk_full = False
         self._by_path: dict[str, _Served] = {}
@@ -108,8 +110,17 @@ class Server:
             response = _problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
         finally:
             self._open -= 1
+            if self.draining and not self._open:
+                self._quiet.set()
         counters.duration.observe(time.perf_counter() - began)
         return response
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse what comes from now on, and let what is under way end, for `seconds` at most."""
+        self.draining = True
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), seconds)
 
     def refuse(self, detail: str) -> web.Response:
         """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
@@ -409,6 +420,6 @@ def _problem(rejected: Rejected, scheme: str = "") -> web.Response:
         response.headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
     if reason is Refusal.METHOD_NOT_ALLOWED:
         response.headers["allow"] = "POST"
-    if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED}:
-        response.force_close()  # what is left of the body is not read
+    if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}:
+        response.force_close()  # what is left of the body is not read, or nothing more is
     return response

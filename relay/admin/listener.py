@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -16,16 +17,23 @@ from relay.admin import export, shapes
 from relay.admin.console import page
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
-from relay.errors import ConfigInvalid, StoreUnavailable
+from relay.decode import decode_json
+from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
 from relay.event import format_id, parse_id
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
 from relay.route import Route, describe
+from relay.server import read_body
 from relay.store import Counts, Query, Store
 
+_log = structlog.get_logger("relay.admin")
 _OPEN = frozenset({"/healthz", "/readyz"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _MOST = 1000  # rows of one answer
+_BODY = 1 << 20  # bytes of a request
+_PATIENCE = 10.0  # seconds for it
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 2.0**33  # seconds; an event's number has no room for later ones
 _REPLAY = 'send {"id": "…", "target": "…"}, or {"deliveries": [{"event": "…", "n": 0, "target": "…"}]}'
 
 
@@ -85,21 +93,29 @@ class _Admin:
             answer: web.StreamResponse = await handler(request)
         except web.HTTPException as error:
             return _problem(error.status, error.reason)
+        except Rejected as rejected:
+            return _problem(rejected.reason.status, rejected.detail)
         except StoreUnavailable as error:
             return _problem(503, str(error))
+        except Exception:  # noqa: BLE001 - our own fault is answered too
+            _log.exception("admin_fault", path=request.path)
+            return _problem(500, "this is our fault; the log says more")
         answer.headers["cache-control"] = "no-store"
         answer.headers["x-content-type-options"] = "nosniff"
         return answer
 
     def _allowed(self, request: web.Request) -> bool:
         if not self._state.token:
-            host = (
-                request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+            host = request.headers.get("host", "")
+            name, _, port = host.rpartition(":")
+            # A browser says in one way or another for whom it asks: old ones know `origin` alone.
+            origin = request.headers.get("origin", f"http://{host}")
+            return (
+                (name if port.isdigit() else host) in _LOOPBACK
+                and request.raw_path.startswith("/")  # else it names a host of its own
+                and origin.partition("://")[2] == host
+                and request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
             )
-            return host in _LOOPBACK and request.headers.get("sec-fetch-site", "none") in {
-                "none",
-                "same-origin",
-            }
         given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
         return hmac.compare_digest(given, self._state.token)
 
@@ -159,7 +175,7 @@ class _Admin:
         target = request.match_info["target"]
         lane = self._state.lanes.get(target)
         if lane is None:
-            raise web.HTTPNotFound(reason=f"there is no target {target}")
+            raise web.HTTPNotFound(reason=f"there is no target {target!r}")
         if request.match_info["verb"] == "pause":
             lane.pause()
             await self._state.store.pause(target, time.time())
@@ -208,10 +224,10 @@ class _Admin:
     async def replay(self, request: web.Request) -> web.Response:
         """Replay what one event owed, let it out of quarantine, or replay the deliveries that are listed."""
         try:
-            asked = await request.json()
+            asked = decode_json(await read_body(request, _BODY, _PATIENCE))
             deliveries = asked.get("deliveries")
             event_id, target = str(asked.get("id", "")), str(asked.get("target", ""))
-        except (ValueError, AttributeError):
+        except AttributeError:
             raise web.HTTPBadRequest(reason=_REPLAY) from None
         try:
             if isinstance(deliveries, list):
@@ -266,11 +282,17 @@ class _Admin:
         return Snapshot(tuple(targets), counts.bytes, counts.free)
 
 
+def refuse(detail: str) -> web.Response:
+    """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold the token."""
+    _log.info("admin_request_rejected", detail=detail.partition(":")[0])
+    return _problem(400, "this is no HTTP/1.1 request")
+
+
 def _query(request: web.Request) -> Query:
     given = request.query
     before = parse_id(given.get("before", ""))
     limit = given.get("limit", "50")
-    if not (limit.isascii() and limit.isdigit()):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
         raise web.HTTPBadRequest(reason="limit must be a whole number")
     return Query(
         route=given.get("route", ""),
@@ -293,7 +315,8 @@ def _moment(text: str) -> float:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise web.HTTPBadRequest(reason="a time is written such as 2026-11-23T08:00:00Z") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH).total_seconds()
+    return min(max(seconds, 0.001), _LAST)
 
 
 def _problem(status: int, detail: str) -> web.Response:

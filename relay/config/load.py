@@ -1,6 +1,7 @@
 """Everything a relay runs on, out of its files: read at once, checked at once, all or nothing."""
 
 import base64
+import contextlib
 import hashlib
 import ipaddress
 from collections.abc import Mapping
@@ -137,9 +138,14 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
     routes: dict[str, Route] = {}
     paths: dict[str, str] = {}
     metrics: dict[str, str] = {}
-    for entry in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        config.problem(("routes",), f"{folder.name} can't be read: {error.strerror}", "check its mode")
+        return {}
+    for entry in entries:
         path = entry / "route.yaml"
-        if not path.is_file():
+        if not _exists(path):
             continue
         source = Source(path, _shown(path))
         sources.append(source)
@@ -155,6 +161,17 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
         paths |= dict.fromkeys(route.paths, route.name)
         routes[route.name] = route
     return routes
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether something has this name, be it unreadable: that is a problem to tell, and no removed route."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _target(
@@ -198,17 +215,19 @@ def _check_files(targets: Mapping[str, TargetSettings], source: Source, prefix: 
 
 
 def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:
-
     if auth.bearer is not None:
-        value = compiler.secret(source, (*path, "bearer"), auth.bearer)
-        return {"authorization": "Bearer " + value.decode("utf-8", "surrogateescape")}
-    if auth.basic is not None:
+        at, name, reference = (*path, "bearer"), "authorization", auth.bearer
+    elif auth.basic is not None:
         value = compiler.secret(source, (*path, "basic", "password"), auth.basic.password)
         pair = auth.basic.username.encode() + b":" + value
         return {"authorization": "Basic " + base64.b64encode(pair).decode()}
-    assert auth.header is not None
-    value = compiler.secret(source, (*path, "header", "value"), auth.header.value)
-    return {auth.header.name: value.decode("utf-8", "surrogateescape")}
+    else:
+        assert auth.header is not None
+        at, name, reference = (*path, "header", "value"), auth.header.name, auth.header.value
+    text = compiler.secret(source, at, reference).decode("utf-8", "surrogateescape")
+    if not models.is_header_value(text):
+        source.problem(at, "the secret can't stand in a header", "write it as printable text on one line")
+    return {name: f"Bearer {text}" if auth.bearer is not None else text}
 
 
 def _egress(file: models.AnyEgress) -> Egress:
@@ -251,5 +270,8 @@ def _digest(sources: list[Source]) -> str:
         if source.path.name == "route.yaml":
             files = sorted(file for file in source.path.parent.glob("*") if file.is_file())
         for file in files:
-            digest.update(str(file.name).encode() + b"\0" + file.read_bytes() + b"\0")
+            with contextlib.suppress(
+                OSError
+            ):  # nothing of the route is in it, or reading it had failed before
+                digest.update(str(file.name).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

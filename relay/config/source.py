@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +26,6 @@ M = TypeVar("M", bound=BaseModel)
 _LAYOUT = "check indentation, quotes and colons"
 _SCHEMA = "see `relay schema`"
 _UNION = {"union_tag_invalid": "no_such", "union_tag_not_found": "missing"}
-_YAML = YAML(typ="rt")
-_YAML.preserve_quotes = True
 
 
 class Source:
@@ -48,14 +47,27 @@ class Source:
             before = raw[: error.start].decode("utf-8").split("\n")
             self._add(len(before), len(before[-1]) + 1, "is not UTF-8 text", "save it as UTF-8")
             return
+        if not self._text.strip():
+            # As whoever writes a file leaves it for a moment; comments alone are a file of defaults.
+            self._add(1, 1, "the file is empty", "write it, or delete it")
+            return
         try:
-            self.data = _YAML.load(self._text)
+            self.data = _read(self._text)
         except MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             self._add(line, column, *_said(error))
         except YAMLError as error:
             self._add(1, 1, str(error).splitlines()[0], _LAYOUT)
+        except ValueError as error:  # such as 2001-13-45, which YAML takes for a date
+            self._add(*_spot(error), "this looks like a date or a number, and is none", "put it in quotes")
+        except RecursionError:
+            self._add(
+                1,
+                1,
+                "goes too deep, or contains itself",
+                "write less nesting, and no alias inside its anchor",
+            )
         if self.data is None and not self.problems:
             self.data = CommentedMap()
 
@@ -151,13 +163,34 @@ class Source:
         return node
 
     def _add(self, line: int, column: int, message: str, remedy: str) -> None:
-        self.problems.append(Problem(self.shown, line, column, message, remedy))
+        text = message.encode(
+            "utf-8", "replace"
+        ).decode()  # an escape in quotes may be half of a surrogate pair
+        self.problems.append(Problem(self.shown, line, column, text, remedy))
 
 
 def nearest(given: str, known: Sequence[str]) -> str:
     """Return the question whether the nearest of `known` was meant, or '' if none is near."""
     near = difflib.get_close_matches(given, known, 1)
     return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _read(text: str) -> Any:
+    """Return what ruamel makes of `text`, after making sure that it can be read to its end."""
+    yaml = YAML(typ="rt")  # one for each file: it has a state, and files are read in several threads
+    yaml.preserve_quotes = True
+    data = yaml.load(text)
+    plain(data)
+    return data
+
+
+def _spot(error: ValueError) -> tuple[int, int]:
+    """Return line and column of the node that ruamel was at when it met a value that Python does not take."""
+    spot = (1, 1)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if (mark := getattr(frame.f_locals.get("node"), "start_mark", None)) is not None:
+            spot = (mark.line + 1, mark.column + 1)
+    return spot
 
 
 def _said(error: MarkedYAMLError) -> tuple[str, str]:

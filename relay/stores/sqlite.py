@@ -41,6 +41,7 @@ from relay.stores.walk import walk
 from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
+_BREATH = 0.005  # seconds between two steps of giving space back
 _FATAL = frozenset({dbapi2.SQLITE_IOERR, dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
 _BURIED = 1000  # deliveries that are buried together, so that commits need not wait for all
 _BURY = (
@@ -230,7 +231,12 @@ class SqliteStore:
         old = [seq for seq in old if seq not in self._open_rows]
         if not old:
             return Pruned(0, beyond)
-        return Pruned(await self._write(lambda c: prune.delete(c, old)), beyond)
+        gone = await self._write(lambda c: prune.delete(c, old))
+        # Each step in a transaction of its own, so that commits come between.
+        while True:
+            if not await self._write(prune.give_back):
+                return Pruned(gone, beyond)
+            await asyncio.sleep(_BREATH)
 
     async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
         """Look an event up by the relay's id, or by the sender's."""

@@ -104,10 +104,10 @@ def test_default_schedule_fits_the_default_age() -> None:
     assert sum(DEFAULT_SCHEDULE) <= models.Retry().max_age
 
 
-def test_empty_config_is_all_defaults(tmp_path: Path) -> None:
-    """An empty file, beside the folders that the defaults name, is a config."""
+def test_config_of_comments_alone_is_all_defaults(tmp_path: Path) -> None:
+    """Nothing but comments, beside the folders that the defaults name, is a config; an empty file is half-written."""
     path = tmp_path / "config" / "relay.yaml"
-    write(tmp_path, {"config/relay.yaml": "", "routes/.keep": ""})
+    write(tmp_path, {"config/relay.yaml": "# nothing\n", "routes/.keep": ""})
     assert load(path, SecretsMode.PRETEND).config == RelayFile()
 
 

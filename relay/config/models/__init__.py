@@ -1,6 +1,6 @@
 """What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
 
-from relay.config.models.fields import is_name
+from relay.config.models.fields import is_header_value, is_name
 from relay.config.models.metric import MetricFile
 from relay.config.models.relay import Admin, AnyEgress, EgressFile, Limits, RelayFile, Retention
 from relay.config.models.route import (
@@ -88,5 +88,6 @@ __all__ = [
     "VerifyStandard",
     "VerifyStripe",
     "VerifyToken",
+    "is_header_value",
     "is_name",
 ]

@@ -15,13 +15,13 @@ from pydantic import (
 
 from relay.atom import is_id, is_link
 from relay.config.models.fields import (
-    CONTROL,
     PORTS,
     Model,
     Name,
     Positive,
     Secrets,
-    header_name,
+    is_header_value,
+    own_header,
     own_headers,
 )
 from relay.config.units import Duration, PerTime, fault
@@ -88,7 +88,7 @@ class HeaderAuth(Model):
     name: str
     value: str
 
-    _check = field_validator("name")(header_name)
+    _check = field_validator("name")(own_header)
 
 
 class Auth(Model):
@@ -136,7 +136,7 @@ class HttpTarget(Model):
     @classmethod
     def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            if CONTROL.search(text):
+            if not is_header_value(text):
                 raise fault(f"the value of {name} has control characters", "write printable text on one line")
         return own_headers(value)
 
