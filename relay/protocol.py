@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Refuse = Callable[[str], web.Response]
+Refuse = Callable[[str], web.StreamResponse]
 
 
 class StrictServer(web.Server):

@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_exceptions import HTTPException
 
+from relay.answer import Answer
 from relay.clock import steady
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Delivery, Event, Owed
@@ -30,8 +31,6 @@ from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
-_SERVER = {"server": "relay"}  # and no version: no answer tells a stranger more than it must
-_JSON = _SERVER | {"content-type": "application/json"}
 _CHALLENGES = {"basic": 'Basic realm="relay", charset="UTF-8"', "token": "Bearer"}
 _PROBLEM = "application/problem+json"
 _log = structlog.get_logger("relay.server")
@@ -84,7 +83,7 @@ class Server:
                 served[path] = _Served(route, sender, counters)
         self._by_path = served
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> Answer:
         """Answer one request."""
         began = time.perf_counter()
         path, _, query = request.raw_path.partition("?")
@@ -122,7 +121,7 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), seconds)
 
-    def refuse(self, detail: str) -> web.Response:
+    def refuse(self, detail: str) -> Answer:
         """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
         self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.MALFORMED.value).inc()
         _log.info(
@@ -133,9 +132,7 @@ class Server:
         )
         return _problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
 
-    async def _receive(
-        self, request: web.BaseRequest, path: str, query: str, served: "_Served"
-    ) -> web.Response:
+    async def _receive(self, request: web.BaseRequest, path: str, query: str, served: "_Served") -> Answer:
         route = served.route
         if request.method != "POST":
             raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
@@ -160,7 +157,7 @@ class Server:
             self._within_rate(route, route.rate)
         if isinstance(verified, Handshake):
             counters.handshake.inc()
-            return web.Response(body=verified.body, headers=_SERVER | {"content-type": verified.content_type})
+            return Answer(200, verified.body, verified.content_type)
         return await self._accept(route, verified, now, counters)
 
     def _check_room(self) -> None:
@@ -187,7 +184,7 @@ class Server:
 
     async def _accept(
         self, route: Route, verified: Verified, now: float, counters: "_RouteCounters"
-    ) -> web.Response:
+    ) -> Answer:
         key = (route.name, verified.sender, verified.id)
         deduplicates = bool(verified.id) and route.dedupe > 0
         if deduplicates and (first := self._committing.get(key)) is not None:
@@ -224,9 +221,9 @@ class Server:
             if said is ForwardOutcome.ERROR:
                 _log.warning("forward_failed", route=route.name, forward=name, id=event_id, detail=detail)
         if route.status == HTTPStatus.NO_CONTENT:
-            return web.Response(status=route.status, headers=_SERVER)
+            return Answer(route.status)
         answer = f'{{"id":"{event_id}","deliveries":{len(filtered.owed)}}}'.encode()
-        return web.Response(status=route.status, body=answer, headers=_JSON)
+        return Answer(route.status, answer)
 
     def _append(
         self,
@@ -391,12 +388,12 @@ async def _committed(future: "asyncio.Future[str]") -> str:
         ) from None
 
 
-def _duplicate(event_id: str, counters: _RouteCounters) -> web.Response:
+def _duplicate(event_id: str, counters: _RouteCounters) -> Answer:
     counters.duplicate.inc()
-    return web.Response(status=200, body=f'{{"id":"{event_id}","duplicate":true}}'.encode(), headers=_JSON)
+    return Answer(200, f'{{"id":"{event_id}","duplicate":true}}'.encode())
 
 
-def _problem(rejected: Rejected, scheme: str = "") -> web.Response:
+def _problem(rejected: Rejected, scheme: str = "") -> Answer:
     """Answer with problem details (RFC 9457); a 401 names the kind of scheme (RFC 9110 §15.5.2)."""
     reason = rejected.reason
     said: dict[str, object] = {
@@ -408,18 +405,14 @@ def _problem(rejected: Rejected, scheme: str = "") -> web.Response:
     }
     if rejected.where:
         said["errors"] = [{"path": path, "message": message} for path, message in rejected.where]
-    response = web.Response(
-        status=reason.status,
-        body=json.dumps(said, ensure_ascii=False).encode(),
-        content_type=_PROBLEM,
-        headers=_SERVER,
-    )
+    headers = {}
     if rejected.retry_after is not None:
-        response.headers["retry-after"] = str(rejected.retry_after)
+        headers["retry-after"] = str(rejected.retry_after)
     if reason is Refusal.NOT_VERIFIED:
-        response.headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
+        headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
     if reason is Refusal.METHOD_NOT_ALLOWED:
-        response.headers["allow"] = "POST"
-    if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}:
-        response.force_close()  # what is left of the body is not read, or nothing more is
-    return response
+        headers["allow"] = "POST"
+    # What is left of the body is not read, or nothing more is.
+    closes = reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}
+    body = json.dumps(said, ensure_ascii=False).encode()
+    return Answer(reason.status, body, _PROBLEM, headers, closes=closes)

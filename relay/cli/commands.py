@@ -1,35 +1,52 @@
-"""All commands, gathered."""
+"""All commands by name; of one that is named, its own module alone is imported, so that it starts soon."""
+
+import sys
+from importlib import import_module
 
 import typer
 
-from relay.cli import export, offline, online, replay, run, send, sink
-
-app = typer.Typer(
-    name="relay",
-    help="A webhook relay that loses nothing.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+# In the order in which help lists them: name, module, function.
+_COMMANDS = (
+    ("run", "run", "run"),
+    ("check", "offline", "check"),
+    ("routes", "offline", "routes"),
+    ("try", "offline", "try_"),
+    ("test", "offline", "test"),
+    ("send", "send", "send"),
+    ("sink", "sink", "sink"),
+    ("why", "online", "why"),
+    ("events", "online", "events"),
+    ("dead", "online", "dead"),
+    ("replay", "replay", "replay"),
+    ("export", "export", "export"),
+    ("pause", "online", "pause"),
+    ("resume", "online", "resume"),
+    ("schema", "offline", "schema"),
+    ("version", "offline", "version"),
 )
-app.command("run")(run.run)
-app.command("check")(offline.check)
-app.command("routes")(offline.routes)
-app.command("try")(offline.try_)
-app.command("test")(offline.test)
-app.command("send")(send.send)
-app.command("sink")(sink.sink)
-app.command("why")(online.why)
-app.command("events")(online.events)
-app.command("dead")(online.dead)
-app.command("replay")(replay.replay)
-app.command("export")(export.export)
-app.command("pause")(online.pause)
-app.command("resume")(online.resume)
-app.command("schema")(offline.schema)
-app.command("version")(offline.version)
+
+
+def build(named: str = "") -> typer.Typer:
+    """Return the command line with the command that is named, or with all if none is called so."""
+    app = typer.Typer(
+        name="relay",
+        help="A webhook relay that loses nothing.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_relay)
+    chosen = [command for command in _COMMANDS if command[0] == named]
+    for name, module, function in chosen or _COMMANDS:
+        app.command(name)(getattr(import_module(f"relay.cli.{module}"), function))
+    return app
+
+
+def _relay() -> None:
+    """Say that there are commands, also where only one is built."""
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    build(sys.argv[1] if len(sys.argv) > 1 else "")()
