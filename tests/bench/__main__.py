@@ -15,16 +15,17 @@ import time
 from pathlib import Path
 
 from relay.event import Owed
-
-from tests.bench.fill import fill
 from tests.bench.figures import Figures, Machine
+from tests.bench.fill import fill
 from tests.bench.install import install
 from tests.bench.load import compile_open_loop
 from tests.bench.page import page
 from tests.bench.report import table
 from tests.bench.rounds import Round, Stand, play
 from tests.bench.scenarios import SCENARIOS, Obstacle, Scenario, shrunk
-from tests.bench.systems import STORED_FOR, SYSTEMS, Bench, System, body_of
+from tests.bench.start_relay import STORED_FOR
+from tests.bench.system import Bench, System, body_of
+from tests.bench.systems import SYSTEMS
 from tests.bench.target import refusing, target
 from tests.support.site import REPOSITORY
 
@@ -60,7 +61,7 @@ def main() -> None:
                 bench = Bench(url, dead, store, syncs, installed, options.seconds)
                 stand = Stand(taking, open_loop, place)
                 for n in range(options.rounds):
-                    for system in systems:
+                    for system in systems if n % 2 == 0 else reversed(systems):
                         one = play(system, scenario, bench, stand)
                         found.setdefault((scenario.name, system.name), []).append(one)
                         _tell(n, scenario, system, one)
@@ -85,7 +86,7 @@ def _options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
-    options.seconds = options.seconds or (2.0 if options.quick else 4.0)
+    options.seconds = options.seconds or (2.0 if options.quick else 3.0)
     return options
 
 
@@ -109,7 +110,7 @@ def _past(scenario: Scenario, folder: Path) -> Path | None:
 
 def _compile_syncs(folder: Path) -> Path:
     library, source = folder / "syncs.so", Path(__file__).with_name("syncs.c")
-    command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, source, "-ldl"]
+    command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
     subprocess.run(command, check=True)
     return library
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SYSTEM_CORE, LOAD_CORE = 0, 1
 PATIENCE = 30.0  # seconds for anything to start or end
@@ -28,8 +29,9 @@ class Usage:
 class Process:
     """A process in a session of its own, so that its children are known as well."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, popen: "subprocess.Popen[bytes]", out: Path, log: Path) -> None:
         self._popen = popen
+        self._out = out
         self._log = log
 
     @property
@@ -37,16 +39,12 @@ class Process:
         """Its id."""
         return self._popen.pid
 
-    def line(self) -> str:
-        """Return the next line that it prints; raise SystemExit with its log if it ends instead."""
-        assert self._popen.stdout is not None
-        if line := self._popen.stdout.readline():
-            return line.decode()
-        raise SystemExit(f"{self._popen.args!r} ended:\n{self._log.read_text()[-3000:]}")
-
-    def json(self) -> dict[str, float]:
-        """Return the object that it prints as one line."""
-        told: dict[str, float] = json.loads(self.line())
+    def json(self) -> dict[str, Any]:
+        """Return the object that it prints as its first line; raise SystemExit with its log if it ends before."""
+        while not (printed := self._out.read_bytes()).endswith(b"\n"):
+            self.check()
+            time.sleep(0.005)
+        told: dict[str, Any] = json.loads(printed.splitlines()[0])
         return told
 
     def check(self) -> None:
@@ -68,8 +66,6 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._popen.wait()
-            if self._popen.stdout is not None:
-                self._popen.stdout.close()
 
 
 @contextlib.contextmanager
@@ -80,18 +76,19 @@ def running(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
     """Run a command in `folder` on one core, and end it."""
-    log = folder / f"{Path(command[0]).name}.log"
-    with log.open("ab") as errors:
+    name = Path(command[0]).name
+    out, log = folder / f"{name}.out", folder / f"{name}.log"
+    with out.open("wb") as printed, log.open("wb") as errors:
         popen = subprocess.Popen(
             ["taskset", "-c", str(core), *command],
             cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=printed,
             stderr=errors,
             start_new_session=True,
         )
-    process = Process(popen, log)
+    process = Process(popen, out, log)
     try:
         yield process
     finally:

@@ -21,6 +21,7 @@ _HALF = 0.5
 HEAD = (
     "scenario", "system", "events/s", "least to most", "of forwarder", "accept ms p50 / p99 / p99.9",
     "delivery ms p50 / p99 / p99.9", "CPU µs/event", "RSS MiB", "syncs/event", "KiB written/event",
+    "start s",
 )  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
         key = (scenario, system)
         rounds = figures.rounds[key]
         own = (scenario, "forwarder")
-        ratio = figures.ratio(key, own if own in figures.rounds else _FORWARDER)
+        ratio = figures.ratio(key, own)
         rate = Spread.of([one.rate for one in rounds])
         yield (
             scenario,
@@ -53,6 +54,7 @@ def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
             f"{_median(rounds, lambda one: one.rss):,.0f}",
             f"{_median(rounds, lambda one: one.syncs):.3f}",
             f"{_median(rounds, lambda one: one.written / 1024):.1f}",
+            f"{_median(rounds, lambda one: one.start):.2f}",
         )
 
 
@@ -67,12 +69,18 @@ def bars(figures: Figures) -> Iterator[Bar]:
 
     relay = ("pass-through", "relay")
     yield from ratio("pass-through at least 0.80 of the stateless forwarder", relay, _FORWARDER, 0.8)
-    yield from ratio("the GitHub scenario at least 0.60 of it", ("github", "relay"), _FORWARDER, 0.6)
+    yield from ratio(
+        "the GitHub scenario at least 0.60 of it", ("github", "relay"), ("github", "forwarder"), 0.6
+    )
     yield from ratio("ahead of Node-RED", relay, ("pass-through", "node-red"), 1.0)
     yield from ratio("at least 5 times FastAPI with arq", relay, ("pass-through", "arq"), 5.0)
     yield from ratio("at least 5 times FastAPI with Celery", relay, ("pass-through", "celery"), 5.0)
-    yield from ratio("with a million pending, within 5 %", ("pending-million", "relay"), relay, 0.95)
-    yield from ratio("with a million stored, within 5 %", ("stored-million", "relay"), relay, 0.95)
+    yield from ratio(
+        "with a million pending, within 5 %", ("pending-million", "relay"), ("pending-million", "fresh"), 0.95
+    )
+    yield from ratio(
+        "with a million stored, within 5 %", ("stored-million", "relay"), ("stored-million", "fresh"), 0.95
+    )
     halves = [at.accept.p99 for one in figures.rounds.get(relay, []) if (at := fixed(one, _HALF))]
     if halves:
         found = Spread.of(halves)
@@ -124,13 +132,16 @@ def markdown(figures: Figures) -> str:
     machine = figures.machine
     counts = {len(rounds) for rounds in figures.rounds.values()}
     told = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+    where = (
+        f"{figures.at} UTC, {machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; "
+        f"rounds: {told}, {figures.seconds:g} s of load each time, {figures.took / 60:.0f} minutes in all; "
+        f"load average at the end {machine.load:.1f}."
+    )
     return "\n".join(
         [
             BEGIN,
             "",
-            f"{figures.at} UTC, {machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; "
-            f"rounds: {told}, {figures.seconds:g} s of load each time, {figures.took / 60:.0f} minutes in all; "
-            f"load average at the end {machine.load:.1f}.",
+            where,
             "",
             *_markdown_table(("bar", "found", "reached"), [
                 (bar.claim, bar.found, "yes" if bar.holds else "no") for bar in bars(figures)

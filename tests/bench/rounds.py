@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bench.load import Load
 from tests.bench.scenarios import Obstacle, Scenario
-from tests.bench.systems import Bench, Kind, Started, System
+from tests.bench.system import Bench, Kind, Started, System
 from tests.bench.target import Arrival, Target
 
 WARM = 1.0  # seconds of load before anything is measured
@@ -72,9 +72,11 @@ def play(system: System, scenario: Scenario, bench: Bench, stand: Stand) -> Roun
     try:
         if scenario.obstacle is Obstacle.RESTART:
             return _restart(system, scenario, bench, stand, folder)
+        before = stand.target.count()
         began = time.perf_counter()
         with system.start(bench, scenario, folder) as started:
             took = time.perf_counter() - began
+            stand.target.drain(before + started.posted)
             if system.kind is Kind.ALONE:
                 return _alone(started, took)
             return _loaded(system, scenario, bench, stand, started, folder, took)
@@ -121,12 +123,12 @@ def _loaded(
 
 
 def _alone(started: Started, took: float) -> Round:
-    """Read what a system says that made its own load; its start is in its CPU time, and not in its seconds."""
+    """Read what a system says that made its own load."""
     (process,) = started.processes
     told = process.json()
     usage, events = started.usage(), told["events"]
     rate = events / told["seconds"]
-    cpu, written = usage.cpu / events * 1e6, usage.written / events
+    cpu, written = told["cpu"] / events * 1e6, usage.written / events
     return Round(rate, rate, None, cpu, usage.rss, started.syncs() / events, written, took)
 
 
