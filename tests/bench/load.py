@@ -64,7 +64,7 @@ class Load:
             "BENCH_TURNS": str(self._request.turns),
             "BENCH_SEED": str(self._seed),
         }
-        return self._run(command, environment, CONNECTIONS)
+        return self._run(command, environment, 2 * CONNECTIONS)
 
     def burst(self, count: int) -> Answers:
         """Post `count` as fast as answers come, over 64 connections."""
@@ -88,7 +88,7 @@ class Load:
         return [str(self._program), str(self._request.port), *map(str, numbers), answers]
 
     def _run(self, command: list[str], environment: dict[str, str], cut: int) -> Answers:
-        """Run a generator; `cut`: how many answers it does not wait for at its end."""
+        """Run a generator; `cut`: more requests than it makes without an answer: at its start, and at its end."""
         with self._file.open("rb") as request:
             done = subprocess.run(
                 ["taskset", "-c", str(LOAD_CORE), *command],
