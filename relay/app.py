@@ -13,7 +13,7 @@ from relay import admin
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
-from relay.lanes import Lanes
+from relay.lanes import Lanes, partitions
 from relay.metrics import Metrics
 from relay.protocol import PublicServer
 from relay.route import Route
@@ -243,6 +243,10 @@ def _check_lasting(now: Loaded, fresh: Loaded) -> None:
         "state": now.state != fresh.state,
         "store": now.store != fresh.store,
         "limits": before.limits != after.limits,
+    } | {
+        f"targets.{name}.partitions": partitions(now.targets[name]) != partitions(target)
+        for name, target in fresh.targets.items()
+        if name in now.targets
     }
     problems = [
         Problem(str(fresh.path), 1, 1, f"{name} was changed", "restart the relay for this; nothing is lost")

@@ -5,6 +5,7 @@ in a third of the time.
 """
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,12 +78,13 @@ class DeliveryState(IntEnum):
 class Owed(NamedTuple):
     """One delivery that an event owes, decided at accept: which forward, to which target, and how.
 
-    `ordered`: one at a time for each key, in the order of acceptance.
+    `ordered`: one at a time for each key, in the order of acceptance. `partition`: which of the target's.
     """
 
     forward: str
     target: str
     ordered: bool = False
+    partition: int = 0
 
 
 class Delivery(NamedTuple):
@@ -90,7 +92,8 @@ class Delivery(NamedTuple):
 
     `n` is its place in what the event owes. `attempts` is how many were made before in this budget, which
     began at `since` (seconds since the epoch). `token` shows ownership when the result is settled.
-    Deliveries of a target with the same `ordering` go one after another; '' is in no order.
+    Deliveries of a target with the same `ordering` go one after another; '' is in no order. `partition` is
+    the lane of its target that it belongs to.
     """
 
     event: Event
@@ -101,6 +104,12 @@ class Delivery(NamedTuple):
     since: float
     token: int
     ordering: str = ""
+    partition: int = 0
+
+
+def partition_of(key: str, event_id: str, partitions: int) -> int:
+    """Return in which of a target's partitions an event goes: the same for all of its key, else by its id."""
+    return zlib.crc32((key or event_id).encode("utf-8", "replace")) % partitions
 
 
 def format_id(seq: int, tag: int) -> str:

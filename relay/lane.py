@@ -1,4 +1,4 @@
-"""A lane: one target's deliveries, from claim to settled.
+"""A lane: the deliveries of one target, or of one of its partitions, from claim to settled.
 
     claim -> prepare -> send -> decide -> settle -> emit
 
@@ -70,7 +70,10 @@ class LaneOptions:
 
 
 class Lane:
-    """Owns the deliveries of one target; all methods but `run` return at once."""
+    """Owns the deliveries of one target or partition; all methods but `run` return at once.
+
+    `on_gone` is called when the target wants no more.
+    """
 
     def __init__(
         self,
@@ -80,8 +83,12 @@ class Lane:
         room: Room,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
+        partition: int = 0,
     ) -> None:
         self.target = options.target
+        self.partitions = 1
+        self.on_gone: Callable[[], None] = self.pause
+        self._partition = partition
         self._options = options
         self._sender = sender
         self._store = store
@@ -109,14 +116,14 @@ class Lane:
 
     # --- what the server calls ----------------------------------------------------------------------
 
-    def reserve(self, seq: int, n: int, received_at: float, size: int) -> bool:
+    def reserve(self, delivery: Delivery, size: int) -> bool:
         """Keep a place in memory for a delivery that is about to be committed, if there is one."""
         if self._stopping:
             return False
-        behind = self._next_due is not None and self._next_due <= received_at
+        behind = self._next_due is not None and self._next_due <= delivery.since
         if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(size + _OVERHEAD):
             return False
-        self._held[seq, n] = received_at, size + _OVERHEAD
+        self._held[delivery.event.seq, delivery.n] = delivery.since, size + _OVERHEAD
         return True
 
     def release(self, delivery: Delivery) -> None:
@@ -138,9 +145,9 @@ class Lane:
             self._next_due = due
             self._poked.set()
 
-    def change(self, options: LaneOptions, sender: Sender) -> None:
+    def change(self, options: LaneOptions, make_sender: Callable[[], Sender]) -> None:
         """Go on with other options and another sender; attempts that are under way end with the one before."""
-        before, self._sender = self._sender, sender
+        before, self._sender = self._sender, make_sender()
         self._options = options
         workers = set(self._workers)
         closing = asyncio.create_task(_close_after(workers, before))
@@ -251,7 +258,7 @@ class Lane:
         now = steady()
         self._next_due = None  # what comes in meanwhile sets it again
         try:
-            claim = await self._store.claim(self.target, now, _REFILL, _REFILL_BYTES)
+            claim = await self._store.claim(self.target, now, _REFILL, _REFILL_BYTES, self._partition)
         except StoreUnavailable:
             self._next_due = now + _STORE_RETRY
             return
@@ -349,7 +356,7 @@ class Lane:
         if settlement.hold_until:
             self._hold_until = max(self._hold_until, now + settlement.hold_until - steady())
         if settlement.pause:
-            self.pause()
+            self.on_gone()
             _log.warning(
                 "target_paused", target=self.target, detail="it answered 410 Gone; resume it by hand"
             )

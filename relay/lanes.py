@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from relay.config.models import Retry
 from relay.errors import StoreUnavailable
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
+from relay.partitions import AnyLane, Partitions
 from relay.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.route import Route
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender
@@ -26,7 +28,7 @@ FILE_CONCURRENCY = 256  # lines that may share one sync
 _log = structlog.get_logger("relay.lanes")
 
 
-class Lanes(dict[str, Lane]):
+class Lanes(dict[str, AnyLane]):
     """The lanes by their targets' names. `grace` is how long, in seconds, what is in flight may take to end."""
 
     def __init__(
@@ -61,9 +63,10 @@ class Lanes(dict[str, Lane]):
                 with contextlib.suppress(StoreUnavailable):  # it would only have come sooner
                     now = steady()
                     await self._store.hasten(name, now + _longest(settings.config.retry), now)
+                await self._store.divide(name, partitions(settings))
                 self._add(name, settings, paused=name in paused)
             elif settings != self._settings[name]:
-                lane.change(_options(name, settings), self._sender(settings))
+                lane.change(_options(name, settings), partial(self._sender, settings))
             self._settings[name] = settings
         for name in [name for name in self if name not in targets]:
             del self._settings[name]
@@ -80,21 +83,27 @@ class Lanes(dict[str, Lane]):
 
     def _add(self, name: str, settings: TargetSettings, *, paused: bool) -> None:
         self._metrics.add_target(name)
-        lane = Lane(
-            _options(name, settings),
-            self._sender(settings),
-            self._store,
-            self._room,
-            self._metrics,
-            self._routes,
-        )
+        options = _options(name, settings)
+        lanes = [
+            Lane(
+                options,
+                self._sender(settings),
+                self._store,
+                self._room,
+                self._metrics,
+                self._routes,
+                partition,
+            )
+            for partition in range(partitions(settings))
+        ]
+        lane = lanes[0] if len(lanes) == 1 else Partitions(lanes)
         if paused:
             lane.pause()
             _log.warning("target_paused", target=name, detail="as it was before; resume it by hand")
         self[name] = lane
         self._feeders[name] = asyncio.create_task(lane.run())
 
-    async def _stop(self, name: str, lane: Lane) -> None:
+    async def _stop(self, name: str, lane: AnyLane) -> None:
         await lane.stop(self._grace)
         await self._end_feeding(name)
 
@@ -122,6 +131,11 @@ class Lanes(dict[str, Lane]):
                         egress=settings.egress,
                     )
                 )
+
+
+def partitions(settings: TargetSettings) -> int:
+    """Return into how many lanes a target is divided."""
+    return settings.config.partitions if isinstance(settings, HttpSettings) else 1
 
 
 def _options(name: str, settings: TargetSettings) -> LaneOptions:

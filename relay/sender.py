@@ -33,6 +33,7 @@ _LARGE = 1 << 20  # aiohttp wants larger bodies as files
 _TRACE = re.compile(
     r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})"
 )  # W3C Trace Context §3.2
+_ERRNO = re.compile(r"\[Errno -?\d")
 _IDLE = 15.0  # seconds that an unused connection is kept
 
 
@@ -232,10 +233,10 @@ def reason_of(error: BaseException) -> Reason:
 def _blocked(error: BaseException) -> bool:
     """Tell whether all addresses of a name were refused: of one that was dialled, the system tells an errno.
 
-    The errors of several addresses come as one, of which only the text is left.
+    The errors of several addresses come as one, of which only the text is left; "[Errno None]" is no errno.
     """
     text = _told(error)
-    return MARK in text and "[Errno" not in text
+    return MARK in text and _ERRNO.search(text) is None
 
 
 def _told(error: BaseException) -> str:

@@ -18,9 +18,9 @@ from aiohttp.web_exceptions import HTTPException
 from relay.clock import steady
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Delivery, Event, Owed
-from relay.lane import Lane
 from relay.limit import Rate, take, wait
 from relay.metrics import NO_ROUTE, Metrics
+from relay.partitions import AnyLane, assigned
 from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
 from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
@@ -53,7 +53,7 @@ class Server:
 
     def __init__(
         self,
-        lanes: Mapping[str, Lane],
+        lanes: Mapping[str, AnyLane],
         store: Store,
         metrics: Metrics,
         limits: ServerLimits,
@@ -220,22 +220,24 @@ class Server:
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
-        lanes = [self._lanes[one.target] for one in owed]
-        held = tuple(
-            [
-                # What is ordered waits for its turn in the store, which knows who is before it.
-                not one.ordered and lane.reserve(event.seq, n, since, size)
-                for n, (one, lane) in enumerate(zip(owed, lanes, strict=True))
-            ]
-        )
         # Memory keeps the bytes, not the decoded payload: that can be ten times as large.
         event = Event(
             event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
             event.received_at, event.headers, event.query, event.body,
         ) if event.payload is not None else event  # fmt: skip
+        owed = assigned(owed, event, self._lanes)
+        lanes = [self._lanes[one.target] for one in owed]
         deliveries = [
-            Delivery(event, n, one.forward, one.target, 0, since, self._token) for n, one in enumerate(owed)
+            Delivery(event, n, one.forward, one.target, 0, since, self._token, "", one.partition)
+            for n, one in enumerate(owed)
         ]
+        held = tuple(
+            [
+                # What is ordered waits for its turn in the store, which knows who is before it.
+                not one.ordered and lane.reserve(delivery, size)
+                for one, lane, delivery in zip(owed, lanes, deliveries, strict=True)
+            ]
+        )
         handover = _Handover(lanes, deliveries, held, since)
         return self._store.append(
             Append(
@@ -254,7 +256,7 @@ class Server:
 class _Handover(NamedTuple):
     """Deliveries on their way to their lanes, by way of the disk."""
 
-    lanes: list[Lane]
+    lanes: list[AnyLane]
     deliveries: list[Delivery]
     held: tuple[bool, ...]
     now: float

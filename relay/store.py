@@ -38,7 +38,7 @@ class Settle(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Deliveries that are the caller's now, and when the target's next one is due (None: there is none)."""
+    """Deliveries that are the caller's now, and when the lane's next one is due (None: there is none)."""
 
     deliveries: list[Delivery]
     next_due: float | None
@@ -195,8 +195,11 @@ class Store(Protocol):
     def settle(self, settle: Settle) -> None:
         """Record what became of a delivery, unless another owner has taken it over; kept until it commits."""
 
-    async def claim(self, target: str, now: float, limit: int, size: int) -> Claim:
-        """Take the target's due deliveries, the longest due first, at most `limit` and about `size` bytes."""
+    async def claim(self, target: str, now: float, limit: int, size: int, partition: int = 0) -> Claim:
+        """Take the lane's due deliveries, the longest due first, at most `limit` and about `size` bytes."""
+
+    async def divide(self, target: str, partitions: int) -> int:
+        """Divide a target's deliveries into `partitions` lanes, none of which runs yet; return how many moved."""
 
     async def replay(self, seq: int, n: int, now: float) -> bool:
         """Make a delivery that ended pending again with a fresh budget; tell whether it had ended."""

@@ -18,8 +18,8 @@ from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
 from relay.errors import ConfigInvalid, StoreUnavailable
 from relay.event import parse_id
-from relay.lane import Lane
 from relay.metrics import Metrics, Snapshot, TargetState
+from relay.partitions import AnyLane
 from relay.route import Route, describe
 from relay.store import Counts, Query, Store
 
@@ -34,7 +34,7 @@ class AdminState:
     """What the admin side shows and steers."""
 
     store: Store
-    lanes: Mapping[str, Lane]
+    lanes: Mapping[str, AnyLane]
     routes: Callable[[], Mapping[str, Route]]
     metrics: Metrics
     token: bytes

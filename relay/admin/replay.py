@@ -7,8 +7,8 @@ from typing import Any
 from relay.clock import steady
 from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
-from relay.lane import Lane
 from relay.metrics import Metrics
+from relay.partitions import AnyLane, assigned
 from relay.route import Route, choose, read_again
 from relay.store import EventRecord, Store
 
@@ -25,7 +25,7 @@ class Replayer:
     def __init__(
         self,
         store: Store,
-        lanes: Mapping[str, Lane],
+        lanes: Mapping[str, AnyLane],
         routes: Callable[[], Mapping[str, Route]],
         metrics: Metrics,
     ) -> None:
@@ -83,7 +83,7 @@ class Replayer:
             places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
             raise CannotReplay(f"it is still not valid: {rejected.detail} {places}".strip()) from None
         filtered = choose(route, read, scope, self._lanes)
-        if not await self._store.release(event, filtered.owed, now):
+        if not await self._store.release(event, assigned(filtered.owed, event, self._lanes), now):
             return []
         for _, target, said, _ in filtered.said:
             self._metrics.forwards.labels(route.name, target, said.value).inc()

@@ -7,8 +7,8 @@ or none. A head that waits for its retry holds up those of its own ordering alon
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relay.event import Event, Owed
-from relay.stores import rows
+from relay.event import Event, Owed, format_id, partition_of
+from relay.stores import partitions, rows
 
 # Of one ordering: those that have not ended, by the partial index delivery_ordered.
 _OPEN = "target = ? AND ordering = ? AND ordering != '' AND state IN (0, 1)"
@@ -41,17 +41,21 @@ def release(connection: Any, ended: Mapping[tuple[str, str], float]) -> None:
             )
 
 
-def replay(connection: Any, seq: int, n: int, now: float) -> bool:
+def replay(connection: Any, seq: int, n: int, now: float, tag: int) -> bool:
     """Make an ended delivery pending again, in its old place of the order; tell whether it had ended."""
     found = connection.execute(
-        "SELECT target, ordering FROM delivery WHERE event = ? AND n = ? AND state IN (2, 3, 4)", (seq, n)
+        "SELECT target, ordering, key FROM delivery JOIN event ON seq = event "
+        "WHERE event = ? AND n = ? AND state IN (2, 3, 4)",
+        (seq, n),
     ).fetchone()
     if found is None:
         return False
-    parked = bool(found[1]) and connection.execute(_ONE_GOES, found).fetchone() is not None
+    target, ordering, key = found
+    parked = bool(ordering) and connection.execute(_ONE_GOES, (target, ordering)).fetchone() is not None
+    lane = partition_of(key, format_id(seq, tag), partitions.count(connection, target))
     connection.execute(
         "UPDATE delivery SET state = 0, due = ?, since = ?, attempts = 0, token = NULL, settled = NULL, "
-        "reason = '', status = 0, detail = '' WHERE event = ? AND n = ?",
-        (None if parked else now, now, seq, n),
+        "reason = '', status = 0, detail = '', partition = ? WHERE event = ? AND n = ?",
+        (None if parked else now, now, lane, seq, n),
     )
     return True

@@ -11,7 +11,7 @@ from relay.store import Append, AttemptRecord, DeliveryRecord, EventRecord, Sett
 
 EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
 DELIVERY_COLUMNS = (
-    "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,ordering"
+    "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,ordering,partition"
 )
 ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
 EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
@@ -65,13 +65,20 @@ def event_row(append: Append) -> Row:
 
 def write_owed(owed: Sequence[Owed]) -> str:
     """Write what an event owes, a line each; names hold neither tabs nor line feeds."""
-    return "\n".join([f"{one.forward}\t{one.target}" for one in owed])
+    return "\n".join(
+        [
+            f"{one.forward}\t{one.target}\t{one.partition}"
+            if one.partition
+            else f"{one.forward}\t{one.target}"
+            for one in owed
+        ]
+    )
 
 
 def read_owed(written: str) -> list[Owed]:
     """Return what an event owes, in its order; which of it is in order of keys stands in the deliveries' rows."""
-    pairs = (line.partition("\t") for line in written.split("\n") if line)
-    return [Owed(forward, target) for forward, _, target in pairs]
+    parts = (line.split("\t") for line in written.split("\n") if line)
+    return [Owed(part[0], part[1], partition=int(part[2]) if len(part) > 2 else 0) for part in parts]
 
 
 def read_event(row: Row, tag: int) -> Event:
@@ -103,7 +110,7 @@ def pending_row(event: Event, n: int, owed: Owed, since: float, *, parked: bool 
     """
     return (
         event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since,
-        None if parked else since, None, None, "", 0, "", ordering(event, owed),
+        None if parked else since, None, None, "", 0, "", ordering(event, owed), owed.partition,
     )  # fmt: skip
 
 
@@ -126,6 +133,7 @@ def settled_row(settle: Settle) -> Row:
         attempt.status if attempt else 0,
         text(attempt.detail[:_DETAIL]) if attempt else "",
         delivery.ordering,
+        delivery.partition,
     )
 
 
@@ -145,14 +153,14 @@ def attempt_row(settle: Settle, attempt: Attempt) -> Row:
 
 
 def read_delivery(row: Row, event: Event, token: int) -> Delivery:
-    """Return a claimed delivery from (n, forward, target, attempts, since, ordering)."""
-    n, forward, target, attempts, since, order = row
-    return Delivery(event, n, forward, target, attempts, since, token, order)
+    """Return a claimed delivery from (n, forward, target, attempts, since, ordering, partition)."""
+    n, forward, target, attempts, since, order, partition = row
+    return Delivery(event, n, forward, target, attempts, since, token, order, partition)
 
 
 def delivery_record(row: Row, tag: int, tried: tuple[AttemptRecord, ...] = ()) -> DeliveryRecord:
     """Return what people are told of a row in the order of DELIVERY_COLUMNS."""
-    seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail, _ = row
+    seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail, _, _ = row
     return DeliveryRecord(
         format_id(seq, tag), n, forward, target, DeliveryState(state), attempts, due, settled,
         Reason(reason).value if reason else "", status, detail, tried,

@@ -4,6 +4,7 @@ An event that is delivered straight from memory costs two rows: its own, and one
 it ended. A delivery gets its row when it is first settled, or at accept if it has to wait in the store. The
 partial indexes hold only what waits or is dead, so that their size follows the backlog, not the history.
 A delivery that waits for another of its `ordering` to end has no `due`: of each ordering, one at most has.
+`partitions`: into how many lanes a target's deliveries are divided, where that is not one.
 `mark`: all that events below it owe have rows; what events from it on owe without a row was in memory.
 """
 
@@ -68,5 +69,11 @@ VERSIONS = (
     ALTER TABLE delivery ADD COLUMN ordering TEXT NOT NULL DEFAULT '';
     CREATE TABLE paused (target TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
     CREATE INDEX delivery_ordered ON delivery (target, ordering) WHERE state IN (0, 1) AND ordering != '';
+    """,
+    """
+    ALTER TABLE delivery ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE partitions (target TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+    DROP INDEX delivery_due;
+    CREATE INDEX delivery_due ON delivery (target, partition, due) WHERE state = 0;
     """,
 )

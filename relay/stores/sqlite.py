@@ -32,6 +32,7 @@ from relay.store import (
     Settle,
 )
 from relay.stores import ordered, prune, rows
+from relay.stores import partitions as division
 from relay.stores.file import open_file
 from relay.stores.plan import Plan, pause
 from relay.stores.schema import VERSIONS
@@ -148,13 +149,25 @@ class SqliteStore:
         """Record what became of a delivery with the next commit."""
         self._writer.settle(settle)
 
-    async def claim(self, target: str, now: float, limit: int, size: int) -> Claim:
-        """Take due deliveries of a target."""
-        return await self._write(lambda connection: self._claim(connection, target, now, limit, size))
+    async def claim(self, target: str, now: float, limit: int, size: int, partition: int = 0) -> Claim:
+        """Take due deliveries of a lane."""
+        return await self._write(lambda c: self._claim(c, (target, partition), now, limit, size))
+
+    async def divide(self, target: str, partitions: int) -> int:
+        """Divide a target's deliveries into lanes, a few at a time."""
+        if await self._write(lambda c: division.count(c, target)) == partitions:
+            return 0
+        moved, beyond = 0, [0, 0]
+        while beyond:
+            move = partial(division.move, target=target, partitions=partitions, tag=self._tag, beyond=beyond)
+            beyond = await self._write(move)
+            moved += division.MOVED if beyond else 0
+        await self._write(lambda c: division.remember(c, target, partitions))
+        return moved
 
     async def replay(self, seq: int, n: int, now: float) -> bool:
         """Make an ended delivery pending again."""
-        replayed = await self._write(lambda c: ordered.replay(c, seq, n, now))
+        replayed = await self._write(lambda c: ordered.replay(c, seq, n, now, self._tag))
         self._pending += replayed
         return replayed
 
@@ -313,18 +326,18 @@ class SqliteStore:
         for job in batch.jobs:
             job.result = job.work(connection)
 
-    def _claim(self, connection: Any, target: str, now: float, limit: int, size: int) -> Claim:
+    def _claim(self, connection: Any, lane: tuple[str, int], now: float, limit: int, size: int) -> Claim:
         found = connection.execute(
-            f"SELECT d.n, d.forward, d.target, d.attempts, d.since, d.ordering, {rows.EVENT_COLUMNS} "
+            f"SELECT d.n, d.forward, d.target, d.attempts, d.since, d.ordering, d.partition, {rows.EVENT_COLUMNS} "
             "FROM delivery d JOIN event ON seq = d.event "
-            "WHERE d.target = ? AND d.state = 0 AND d.due <= ? ORDER BY d.due LIMIT ?",
-            (target, now, limit),
+            "WHERE d.target = ? AND d.partition = ? AND d.state = 0 AND d.due <= ? ORDER BY d.due LIMIT ?",
+            (*lane, now, limit),
         )
         token = secrets.randbits(62)
         claimed = []
         for row in found:
-            event = rows.read_event(row[6:], self._tag)
-            claimed.append(rows.read_delivery(row[:6], event, token))
+            event = rows.read_event(row[7:], self._tag)
+            claimed.append(rows.read_delivery(row[:7], event, token))
             size -= len(event.body)
             if size <= 0:
                 break
@@ -334,7 +347,7 @@ class SqliteStore:
             [(token, delivery.event.seq, delivery.n) for delivery in claimed],
         )
         (due,) = connection.execute(
-            "SELECT min(due) FROM delivery WHERE target = ? AND state = 0", (target,)
+            "SELECT min(due) FROM delivery WHERE target = ? AND partition = ? AND state = 0", lane
         ).fetchone()
         return Claim(claimed, due)
 

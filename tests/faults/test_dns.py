@@ -129,7 +129,8 @@ async def test_name_that_moves_to_a_forbidden_address_is_not_dialled(
     relay = await start(start_relay, site, target)
     assert (await relay.fate(await relay.accepted("in", {}), "named"))["state"] == "delivered"
     names.addresses = ["169.254.169.254"]
-    sender: Any = relay.relay.lanes["named"]._sender
+    lane: Any = relay.relay.lanes["named"]
+    sender: Any = lane._sender
     sender._session.connector.clear_dns_cache()
     fate = await relay.fate(await relay.accepted("in", {}), "named")
     assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "blocked", 1)

@@ -142,8 +142,8 @@ async def test_nothing_shows_a_secret(
 
         async def settled() -> bool:
             text = (await client.request("GET", f"{process.admin}/metrics", headers=admin)).body.decode()
-            dead = 'relay_dead_letters{target="down",reason="connection"} 3.0'
-            return dead in text and 'relay_dead_letters{target="log",reason="transform_failed"} 3.0' in text
+            dead = 'relay_dead_letters{reason="connection",target="down"} 3.0'
+            return dead in text and 'relay_dead_letters{reason="transform_failed",target="log"} 3.0' in text
 
         await until(settled, "everything to end")
         for path in (

@@ -38,7 +38,7 @@ class Reply:
 
 
 class Target:
-    """Answers from `script` in turn, then with `otherwise`; while `open` is not set, it answers nobody."""
+    """Answers from `script` in turn, then with `otherwise`; while `open` is not set, nobody whom it `holds`."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -46,6 +46,7 @@ class Target:
         self.otherwise = Reply()
         self.open = asyncio.Event()
         self.open.set()
+        self.holds: Callable[[Received], bool] = lambda _: True
         self.url = ""
         self._came = asyncio.Condition()
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, auto_decompress=False))
@@ -88,7 +89,8 @@ class Target:
         async with self._came:
             self.requests.append(received)
             self._came.notify_all()
-        await self.open.wait()
+        if self.holds(received):
+            await self.open.wait()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
 

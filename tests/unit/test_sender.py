@@ -113,8 +113,13 @@ def test_trace_context_is_well_formed_and_names_the_attempt(n: int, attempts: in
 
 
 def several(*errors: OSError) -> aiohttp.ClientConnectorError:
-    """Return what aiohttp raises when each address of a name failed in another way."""
-    return aiohttp.ClientConnectorError(KEY, OSError(f"Multiple exceptions: {', '.join(map(str, errors))}"))
+    """Return what aiohttp raises when each address of a name failed in another way.
+
+    As aiohappyeyeballs' `start_connection` makes it: with an errno if all have the same, and None is one.
+    """
+    text = f"Multiple exceptions: {', '.join(map(str, errors))}"
+    same = len({error.errno for error in errors}) == 1
+    return aiohttp.ClientConnectorError(KEY, OSError(errors[0].errno, text) if same else OSError(text))
 
 
 BLOCKED = EgressBlocked("169.254.169.254 lies in 169.254.0.0/16, which the relay does not dial at all")
@@ -140,6 +145,10 @@ REASONS: list[tuple[Exception, Reason]] = [
     # Several addresses of a name: all refused, or one of them dialled in vain.
     (several(BLOCKED, BLOCKED), Reason.BLOCKED),
     (several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")), Reason.CONNECTION),
+    (
+        several(*[ConnectionRefusedError(111, f"Connect call failed {n}") for n in range(2)]),
+        Reason.CONNECTION,
+    ),
     (aiohttp.InvalidURL(URL("http://example.org")), Reason.BLOCKED),
 ]
 

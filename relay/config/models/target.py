@@ -111,6 +111,7 @@ class HttpTarget(Model):
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     timeout: Timeout = Timeout()
     concurrency: int = Field(default=16, ge=1, le=1000)
+    partitions: int = Field(default=1, ge=1, le=64)
     rate: PerTime | None = None
     retry: Retry = Retry()
     breaker: BreakerFile = BreakerFile()

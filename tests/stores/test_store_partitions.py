@@ -1,0 +1,93 @@
+"""Targets that are divided into lanes: each row is its lane's, whatever becomes of the target's division."""
+
+from collections.abc import Sequence
+
+from relay.event import Event, Owed, partition_of
+from relay.store import Append, Store
+from relay.stores.partitions import MOVED
+from tests.stores.engine import NOW, Appender, Engine, dead, settle, soon
+
+LATER = NOW + 100
+MANY = 10**9
+
+
+async def append(
+    appender: Appender, keys: Sequence[str], partitions: int, *, held: bool = False
+) -> list[Event]:
+    """Append an event a key, each to the target `hot` that is divided into `partitions`."""
+    events = [appender.event(key=key) for key in keys]
+    futures = [
+        appender.store.append(
+            Append(
+                event,
+                (Owed("hot", "hot", partition=partition_of(event.key, event.id, partitions)),),
+                (held,),
+                NOW,
+            ),
+            lambda: None,
+            lambda: None,
+        )
+        for event in events
+    ]
+    for future in futures:
+        assert await soon(future) == ""
+    return events
+
+
+async def lanes(store: Store, partitions: int) -> list[set[str]]:
+    """Claim all there is, and return the keys that each lane got."""
+    claims = [await store.claim("hot", LATER, MANY, MANY, n) for n in range(partitions)]
+    return [{one.event.key or one.event.id for one in claim.deliveries} for claim in claims]
+
+
+def expected(events: Sequence[Event], partitions: int) -> list[set[str]]:
+    """Return which keys belong to which lane."""
+    made: list[set[str]] = [set() for _ in range(partitions)]
+    for event in events:
+        made[partition_of(event.key, event.id, partitions)].add(event.key or event.id)
+    return made
+
+
+async def test_each_lane_claims_its_own(store: Store, appender: Appender) -> None:
+    """A claim of a lane gives what belongs to it, and tells when its own next one is due."""
+    assert await store.divide("hot", 4) == 0
+    events = await append(appender, [f"key-{n}" for n in range(40)], 4)
+    wanted = expected(events, 4)
+    assert all(wanted)
+    assert (await store.claim("hot", NOW - 1, 10, MANY, 2)).next_due == NOW
+    assert (await store.claim("hot", NOW - 1, 10, MANY, 5)).next_due is None
+    assert await lanes(store, 4) == wanted
+
+
+async def test_what_was_in_memory_is_found_in_its_lane(engine: Engine) -> None:
+    """After a crash, a delivery without a row comes back in the lane that held it."""
+    store = await engine.open()
+    await store.divide("hot", 3)
+    events = await append(Appender(store), [f"key-{n}" for n in range(20)], 3, held=True)
+    await engine.close(store)
+    assert await lanes(await engine.open(), 3) == expected(events, 3)
+
+
+async def test_other_division_moves_what_waits(engine: Engine) -> None:
+    """More lanes, fewer, or one: everything pending is where the new division has it, batch after batch."""
+    store = await engine.open()
+    await store.divide("hot", 4)
+    keys = [f"key-{n}" for n in range(MOVED + 50)] + [""] * 5
+    events = await append(Appender(store), keys, 4)
+    for partitions in (3, 7, 1):
+        assert await store.divide("hot", partitions) > MOVED
+        assert await store.divide("hot", partitions) == 0
+        assert await lanes(store, partitions) == expected(events, partitions)
+        await engine.close(store)
+        store = await engine.open()
+
+
+async def test_replay_goes_to_the_lane_of_today(store: Store, appender: Appender) -> None:
+    """What was dead before the target was divided anew is replayed in the lane that its key has now."""
+    await store.divide("hot", 8)
+    (event,) = await append(appender, ["some key"], 8)
+    (before,) = (await store.claim("hot", LATER, 1, MANY, partition_of("some key", "", 8))).deliveries
+    await settle(store, before, dead())
+    await store.divide("hot", 2)
+    assert await store.replay(event.seq, 0, LATER)
+    assert await lanes(store, 2) == expected([event], 2)
