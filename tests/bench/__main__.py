@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from relay.event import Owed
@@ -20,6 +22,7 @@ from tests.bench.fill import fill
 from tests.bench.install import install
 from tests.bench.load import compile_open_loop
 from tests.bench.page import page
+from tests.bench.process import Failed
 from tests.bench.report import table
 from tests.bench.rounds import Round, Stand, play
 from tests.bench.scenarios import SCENARIOS, Obstacle, Scenario, shrunk
@@ -48,6 +51,7 @@ def main() -> None:
     installed = install(OUTPUT / "peers", wanted)
     began = time.time()
     found: dict[tuple[str, str], list[Round]] = {}
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="run-", dir=OUTPUT) as name, refusing() as dead:
         folder = Path(name)
         open_loop, syncs = compile_open_loop(folder), _compile_syncs(folder)
@@ -60,11 +64,14 @@ def main() -> None:
                 store = _past(scenario, place)
                 bench = Bench(url, dead, store, syncs, installed, options.seconds)
                 stand = Stand(taking, open_loop, place)
-                for n in range(options.rounds):
-                    for system in systems if n % 2 == 0 else reversed(systems):
-                        one = play(system, scenario, bench, stand)
-                        found.setdefault((scenario.name, system.name), []).append(one)
-                        _tell(n, scenario, system, one)
+                for system, one in _rounds(scenario, systems, bench, stand, options.rounds):
+                    told = f"  {scenario.name:16} {system.name:10}"
+                    if isinstance(one, Failed):
+                        failed.append(f"{told} {one}")
+                        print(failed[-1], file=sys.stderr)
+                        continue
+                    found.setdefault((scenario.name, system.name), []).append(one)
+                    print(f"{told} {one.rate:8.0f} events/s {one.cpu:8.0f} µs/event", file=sys.stderr)
             shutil.rmtree(place)
     at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(began))
     figures = Figures(_machine(), options.seconds, time.time() - began, at, found)
@@ -72,6 +79,8 @@ def main() -> None:
     (OUTPUT / "figures.html").write_text(page(figures))
     print(table(figures))
     print(f"\n{OUTPUT}/figures.json, {OUTPUT}/figures.html; {figures.took / 60:.1f} minutes")
+    if failed:
+        raise SystemExit("\n".join([f"{len(failed)} rounds failed, and are not counted:", *failed]))
 
 
 def _options() -> argparse.Namespace:
@@ -94,6 +103,18 @@ def _wants(options: argparse.Namespace, system: str) -> bool:
     return not options.systems or system in options.systems
 
 
+def _rounds(
+    scenario: Scenario, systems: Sequence[System], bench: Bench, stand: Stand, rounds: int
+) -> Iterator[tuple[System, Round | Failed]]:
+    """Play the systems in turn, in the other order every second round."""
+    for number in range(rounds):
+        for system in systems if number % 2 == 0 else reversed(systems):
+            try:
+                yield system, replace(play(system, scenario, bench, stand), number=number)
+            except Failed as error:
+                yield system, error
+
+
 def _past(scenario: Scenario, folder: Path) -> Path | None:
     """Return a store with the scenario's past in it, if it has one."""
     if not scenario.stored:
@@ -113,13 +134,6 @@ def _compile_syncs(folder: Path) -> Path:
     command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
     subprocess.run(command, check=True)
     return library
-
-
-def _tell(n: int, scenario: Scenario, system: System, one: Round) -> None:
-    print(
-        f"  {n + 1}  {scenario.name:16} {system.name:10} {one.rate:8.0f} events/s {one.cpu:8.0f} µs/event",
-        file=sys.stderr,
-    )
 
 
 def _machine() -> Machine:

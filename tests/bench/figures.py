@@ -51,8 +51,10 @@ class Figures:
 
     def ratio(self, one: tuple[str, str], other: tuple[str, str]) -> Spread | None:
         """Return the ratio of two rates, taken round by round, so that a slow minute slows both."""
-        pairs = zip(self.rounds.get(one, []), self.rounds.get(other, []), strict=False)
-        ratios = [first.rate / second.rate for first, second in pairs]
+        rates = {found.number: found.rate for found in self.rounds.get(other, [])}
+        ratios = [
+            found.rate / rates[found.number] for found in self.rounds.get(one, []) if found.number in rates
+        ]
         return Spread.of(ratios) if ratios else None
 
     def to_json(self) -> str:

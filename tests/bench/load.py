@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.process import LOAD_CORE
+from tests.bench.process import LOAD_CORE, Failed
 
 CONNECTIONS = 64  # for wrk and bursts
 OPEN_CONNECTIONS = 256  # at fixed rates: enough that a request waits for the system, not for the generator
@@ -95,9 +95,9 @@ class Load:
                 stdin=request, capture_output=True, text=True, check=False, env=os.environ | environment,
             )  # fmt: skip
         if done.returncode != 0:
-            raise SystemExit(f"{command[0]} failed: {done.stderr or done.stdout}")
+            raise Failed(f"{command[0]} failed: {done.stderr or done.stdout}")
         told = json.loads(done.stdout.splitlines()[-1])
         if told["failed"] or not told["answered"]:
-            raise SystemExit(f"{told['failed']} requests were not answered with 2xx: {done.stdout}")
+            raise Failed(f"{told['failed']} requests were not answered with 2xx: {done.stdout}")
         self._seed += told["answered"] + cut
         return Answers(*(told[name] for name in ("answered", "seconds", "p50", "p99", "p999", "max")))

@@ -18,7 +18,8 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 72em;
   margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25em .7em; border-bottom: 1px solid var(--grid); }
+th, td { text-align: left; padding: .25em .7em; border-bottom: 1px solid var(--grid);
+  white-space: nowrap; }
 .wide { overflow-x: auto; } svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 .faint { fill: var(--faint); color: var(--faint); } .no { color: var(--c1); font-weight: 600; }
 """
@@ -78,7 +79,9 @@ def _bars(
         for (one_scenario, one_system), rounds in figures.rounds.items()
         if scenario in {None, one_scenario} and system in {None, one_system}
     ]
-    top = max((spread.most for _, spread in found), default=0) or 1
+    if not found:
+        return ""
+    top = max(spread.most for _, spread in found) or 1
     scale = (_WIDTH - _LABEL - _VALUE) / top
     parts = []
     for n, (label, spread) in enumerate(found):

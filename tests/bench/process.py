@@ -17,6 +17,10 @@ PATIENCE = 30.0  # seconds for anything to start or end
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+class Failed(Exception):
+    """A round that can't be counted: something ended, was not answered with 2xx, or did not arrive."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What processes have used so far: CPU seconds, peak memory in MiB, bytes sent to the disk."""
@@ -40,7 +44,7 @@ class Process:
         return self._popen.pid
 
     def json(self) -> dict[str, Any]:
-        """Return the object that it prints as its first line; raise SystemExit with its log if it ends before."""
+        """Return the object that it prints as its first line; raise Failed with its log if it ends before."""
         while not (printed := self._out.read_bytes()).endswith(b"\n"):
             self.check()
             time.sleep(0.005)
@@ -50,7 +54,7 @@ class Process:
     def check(self) -> None:
         """Raise SystemExit with its log if it has ended."""
         if self._popen.poll() is not None:
-            raise SystemExit(f"{self._popen.args!r} ended:\n{self._log.read_text()[-3000:]}")
+            raise Failed(f"{self._popen.args!r} ended:\n{self._log.read_text()[-3000:]}")
 
     def usage(self) -> Usage:
         """Add up its own and its children's."""
@@ -60,12 +64,11 @@ class Process:
     def end(self) -> None:
         """End it, and whatever of its children is left."""
         self._popen.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(PATIENCE)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-            self._popen.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ class Round:
 
     `rate`: events a second, from the first request to the last delivery; `accepted`: answered 2xx a second;
     `saturated`: latency of the answers meanwhile; `cpu`: microseconds an event; `rss`: MiB at the highest;
-    `syncs` and `written` (bytes) an event; `start`: seconds until it listened.
+    `syncs` and `written` (bytes) an event; `start`: seconds until it listened; `number`: in which round of the run.
     """
 
     rate: float
@@ -54,6 +54,7 @@ class Round:
     written: float
     start: float
     fixed: tuple[FixedRate, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

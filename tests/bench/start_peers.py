@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.load import Request
-from tests.bench.process import PATIENCE, SYSTEM_CORE, Process, running, wait_for_port
+from tests.bench.process import PATIENCE, SYSTEM_CORE, Failed, Process, running, wait_for_port
 from tests.bench.scenarios import Scenario
 from tests.bench.system import Bench, Start, Started, counting, plain_request
 from tests.support.site import free_port
@@ -66,7 +66,7 @@ def _wait_for_2xx(one: Request, process: Process) -> None:
     while not answer.startswith(b"HTTP/1.1 2"):
         process.check()
         if time.monotonic() > deadline:
-            raise SystemExit(f"there is no 2xx yet: {answer!r}")
+            raise Failed(f"there is no 2xx yet: {answer!r}")
         with socket.create_connection(("127.0.0.1", one.port), PATIENCE) as connection:
             connection.sendall(one.raw)
             answer = connection.recv(4096)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.process import LOAD_CORE, running, wait_for_port
+from tests.bench.process import LOAD_CORE, Failed, running, wait_for_port
 from tests.support.site import free_port
 
 QUIET = 0.25  # seconds without a delivery after which no more is expected
@@ -71,7 +71,7 @@ class Target:
         count, last = self.count(), time.perf_counter()
         while count < wanted or time.perf_counter() - last < QUIET:
             if time.monotonic() > deadline:
-                raise SystemExit(f"only {count} of {wanted} deliveries came")
+                raise Failed(f"only {count} of {wanted} deliveries came")
             time.sleep(0.01)
             if (now := self.count()) != count:
                 count, last = now, time.perf_counter()
