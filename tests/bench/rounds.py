@@ -77,9 +77,9 @@ def play(system: System, scenario: Scenario, bench: Bench, stand: Stand) -> Roun
         began = time.perf_counter()
         with system.start(bench, scenario, folder) as started:
             took = time.perf_counter() - began
-            stand.target.drain(before + started.posted)
             if system.kind is Kind.ALONE:
                 return _alone(started, took)
+            stand.target.drain(before + started.posted)
             return _loaded(system, scenario, bench, stand, started, folder, took)
     finally:
         shutil.rmtree(folder)
