@@ -9,8 +9,9 @@ KILLS ?= 200
 TERMS ?= 20
 FREEZES ?= 20
 OUTAGES ?= 20
+SECONDS ?= 60
 
-.PHONY: help run install test lint format bench soak lock clean
+.PHONY: help run install test lint format bench soak fuzz lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,11 +44,17 @@ bench: $(VENV)/.dev ## The relay, floors and peers in one run (QUICK=1, ONLY="pa
 soak: $(VENV)/.dev ## Kill, stop and freeze the relay under load, then account for every event (KILLS=200 TERMS=20)
 	$(BIN)/python -m tests.faults.soak --kills $(KILLS) --terms $(TERMS) --freezes $(FREEZES) --outages $(OUTAGES)
 
+fuzz: $(VENV)/.dev ## Feed decoding, verification and headers with bytes that reach ever more of their code (SECONDS=60 each)
+	@$(PIP) install --require-hashes --requirement requirements-fuzz.lock
+	$(BIN)/python -m tests.fuzz.fuzz $(SECONDS)
+
 lock: $(VENV)/.dev ## Lock the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 		--group build pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 		--group build --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+		--group fuzz --output-file requirements-fuzz.lock
 
 clean: ## Remove what was installed and cached, but not var/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

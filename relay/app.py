@@ -15,7 +15,8 @@ from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes, partitions
 from relay.metrics import Metrics
-from relay.protocol import PublicServer
+from relay.protocol import StrictRunner, StrictServer
+from relay.restore import Restorer
 from relay.route import Route
 from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
@@ -25,6 +26,7 @@ PRUNE = 200  # events that are looked at together
 PRUNE_PAUSE = 60.0  # seconds between two walks
 DISK_PAUSE = 1.0  # seconds between two looks at the free space
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
+_LATE = 2.0  # seconds for connections that are not idle when the time to end has come
 _FIELD = 16380  # bytes of a header line
 _log = structlog.get_logger("relay.app")
 
@@ -40,7 +42,8 @@ class Generation:
 class Relay:
     """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started.
 
-    `failed` is set when the store can be trusted no more: then stop, and end the process.
+    `failed` is set when the store can be trusted no more: then stop, and end the process. `stuck` says that a
+    thread does not end, after `stop`.
     """
 
     def __init__(self, loaded: Loaded) -> None:
@@ -60,6 +63,7 @@ class Relay:
             user_agent=f"relay/{relay.__version__}",
         )
         self.failed = asyncio.Event()
+        self.stuck = False
         self.public_port = 0
         self.admin_port = 0
 
@@ -71,6 +75,7 @@ class Relay:
         await self._bury()
         await self.lanes.fit(self._loaded.targets)
         self._pruning = asyncio.create_task(self._prune())
+        self._restorer = Restorer(self.store, self.metrics.payload, self._route)
         self.server = Server(
             self.lanes,
             self.store,
@@ -79,10 +84,11 @@ class Relay:
             self.store.token,
         )
         self._serve_routes()
+        self._restoring = asyncio.create_task(self._restorer.run())
         await self._check_disk()
         self._watching = asyncio.create_task(self._watch_disk())
         self._public = web.ServerRunner(
-            PublicServer(
+            StrictServer(
                 self.server.handle,
                 self.server.refuse,
                 auto_decompress=False,
@@ -90,10 +96,10 @@ class Relay:
                 access_log=None,
                 max_field_size=_FIELD,
             ),
-            shutdown_timeout=config.limits.shutdown,
+            shutdown_timeout=_LATE,
         )
         self.public_port = await _listen(self._public, config.listen)
-        self._admin = web.AppRunner(
+        self._admin = StrictRunner(
             admin.build(
                 admin.AdminState(
                     store=self.store,
@@ -106,9 +112,11 @@ class Relay:
                     reload=self.reload,
                 )
             ),
+            admin.refuse,
             access_log=None,
+            auto_decompress=False,
             keepalive_timeout=_HEADER_TIMEOUT,
-            shutdown_timeout=config.limits.shutdown,
+            shutdown_timeout=_LATE,
         )
         self.admin_port = await _listen(self._admin, config.admin.listen)
         about = await self._about()
@@ -119,14 +127,13 @@ class Relay:
     async def stop(self) -> None:
         """Stop accepting, end what is in flight within the grace time, close the store. Loses nothing."""
         self._unready = "draining"
-        self.server.draining = True
-        for site in list(self._public.sites):
-            await site.stop()
-        async with self._reloading:
-            await self.lanes.stop()
-        self._pruning.cancel()
-        self._watching.cancel()
-        await asyncio.gather(self._pruning, self._watching, return_exceptions=True)
+        # Together: both may take the whole grace time.
+        await asyncio.gather(self._stop_listening(), self._stop_lanes())
+        background = (self._pruning, self._watching, self._restoring)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        # Not before: of a connection that is to be closed aiohttp reads nothing more.
         await self._public.cleanup()
         await self._admin.cleanup()
         await self.store.close()
@@ -144,6 +151,10 @@ class Relay:
                 self.metrics.reload_ok.set(0)
                 _log.error("reload_failed", problems=[str(problem) for problem in error.problems])
                 raise
+            except Exception:
+                self.metrics.reload_ok.set(0)
+                _log.exception("reload_fault")
+                raise
             self._loaded = fresh
             self.generation = Generation(self.generation.number + 1, fresh.digest)
             self._serve_routes()
@@ -153,11 +164,27 @@ class Relay:
             _log.info("reloaded", generation=self.generation.number, digest=fresh.digest)
             return self.generation
 
+    async def _stop_listening(self) -> None:
+        """Take no connections, then no requests, and let those under way be answered."""
+        for site in list(self._public.sites):
+            await site.stop()
+        await self.server.drain(self._loaded.config.limits.shutdown)
+
+    async def _stop_lanes(self) -> None:
+        """Stop the lanes, after a reload that is under way, unless that hangs; none begins any more."""
+        try:
+            await asyncio.wait_for(self._reloading.acquire(), self._loaded.config.limits.shutdown)
+        except TimeoutError:
+            self.stuck = True
+            _log.warning("reload_abandoned", detail="code of a route does not end while it is imported")
+        await self.lanes.stop()
+
     def _serve_routes(self) -> None:
         for route in self._loaded.routes.values():
             self.metrics.add_route(route)
             if any(scheme.name == "none" for scheme in route.schemes.values()):
                 _log.warning("route_unverified", route=route.name, detail="anyone who reaches it is believed")
+        self.metrics.payload.fit(self._loaded.routes)
         self.server.serve(self._loaded.routes)
 
     async def _bury(self) -> None:

@@ -3,8 +3,10 @@
 Language: https://github.com/google/cel-spec. The string functions of CEL's strings extension are there too.
 """
 
+import ctypes
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,9 +21,11 @@ _REQUEST = {"body": cel.Type.DYN, "headers": _TEXTS, "query": _TEXTS}
 _EVENT = {
     f"event.{name}": cel.Type.STRING for name in ("id", "type", "key", "dedupe_id", "route", "sender")
 } | {"event.received": cel.Type.TIMESTAMP}
+_UNSTORED = {"event.id", "event.received"}  # what an event only has once it is accepted
 _EXTENSIONS = [ext_strings.ExtStrings()]
 _VARIABLES = {
     "request": _REQUEST,
+    "verified": _REQUEST | {name: kind for name, kind in _EVENT.items() if name not in _UNSTORED},
     "event": _REQUEST | _EVENT,
     "item": _REQUEST | _EVENT | {"item": cel.Type.DYN},
 }
@@ -29,13 +33,18 @@ _ENVS = {scope: cel.NewEnv(variables=found, extensions=_EXTENSIONS) for scope, f
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _INT64 = 2**63
+# The library gives each null of a result away without counting it as a reference to None. That goes well a few
+# thousand times, then Python ends the process ("deallocating None"); since 3.12 None is not counted any more (PEP 683).
+_COUNTED = sys.version_info < (3, 12)
+_keep = ctypes.pythonapi.Py_IncRef
+_keep.argtypes, _keep.restype = [ctypes.py_object], None
 # The library reads texts up to their first NUL. Where there are any, this noncharacter stands for them meanwhile.
 _NUL = str.maketrans({"\0": "\ufdd0"})
 _BACK = str.maketrans({"\ufdd0": "\0"})
 
 
 def variables(scope: str) -> list[str]:
-    """Return what an expression may name in the scope `request`, `event` or `item`."""
+    """Return what an expression may name in the scope `request`, `verified`, `event` or `item`."""
     return sorted(_VARIABLES[scope])
 
 
@@ -83,6 +92,9 @@ class Scope:
                     return self.evaluate(expression)
             raise ExpressionFailed(_reason(str(result.plain_value())))
         value = result.plain_value()
+        if _COUNTED:
+            for _ in range(_nulls(value)):
+                _keep(None)
         return _translated(value, _BACK) if self._nul else value
 
 
@@ -92,7 +104,10 @@ class Expression:
     __slots__ = ("_compiled", "_returns", "source", "uses_body")
 
     def __init__(self, source: str, scope: str = "event") -> None:
-        """Compile `source` for the scope `request` (before the event exists), `event`, or `item`.
+        """Compile `source` for a scope: `request`, `verified`, `event`, or `item`.
+
+        A `request` alone is there before it is known who sent it; once it is `verified`, so is what the event would
+        be, but for its id and time; an `item` is one of a list.
 
         Raises ExpressionInvalid with the place of the first fault.
         """
@@ -140,6 +155,14 @@ def _invalid(message: str) -> ExpressionInvalid:
 
 def _reason(text: str) -> str:
     return text.partition(": ")[2] or text
+
+
+def _nulls(value: Any) -> int:
+    if value is None:
+        return 1
+    if isinstance(value, Mapping):
+        return sum(map(_nulls, value.keys())) + sum(map(_nulls, value.values()))
+    return sum(map(_nulls, value)) if isinstance(value, list) else 0
 
 
 def _beyond_int64(value: Any) -> Iterator[bool]:

@@ -25,6 +25,21 @@ _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
+def readable(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers whose values are all text: what is not UTF-8 is read as ISO-8859-1 (RFC 9110 §5.5).
+
+    Expressions take no half of a surrogate pair, which stands for such a byte, and the HTTP client would leave it out.
+    """
+    if all(map(str.isascii, headers.values())):
+        return headers
+    return {
+        name: value.encode("utf-8", "surrogateescape").decode("latin-1")
+        if _SURROGATE.search(value)
+        else value
+        for name, value in headers.items()
+    }
+
+
 def kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
     """Return the headers that are stored: not framing, not credentials, not what `Connection` lists.
 

@@ -8,12 +8,14 @@ from functools import partial
 
 import structlog
 
+from relay.atom import FeedOptions
 from relay.breaker import BreakerPolicy
 from relay.clock import steady
-from relay.config import HttpTarget
-from relay.config.load import FileSettings, HttpSettings, TargetSettings
+from relay.config import FeedTarget, HttpTarget
+from relay.config.load import FeedSettings, FileSettings, HttpSettings, TargetSettings
 from relay.config.models import Retry
 from relay.errors import StoreUnavailable
+from relay.feed import NO_ENTRY, FeedSender
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
 from relay.partitions import AnyLane, Partitions
@@ -116,6 +118,10 @@ class Lanes(dict[str, AnyLane]):
         match settings:
             case FileSettings():
                 return FileSender(settings.path)
+            case FeedSettings():
+                feed = settings.config
+                options = FeedOptions(feed.title, settings.id, feed.entries, feed.link)
+                return FeedSender(settings.path, options)
             case HttpSettings():
                 config = settings.config
                 return HttpSender(
@@ -141,6 +147,8 @@ def partitions(settings: TargetSettings) -> int:
 def _options(name: str, settings: TargetSettings) -> LaneOptions:
     config = settings.config
     options = LaneOptions(name, _policy(config.retry), FILE_CONCURRENCY)
+    if isinstance(config, FeedTarget):
+        return replace(options, give_up_on=frozenset({NO_ENTRY}))
     if not isinstance(config, HttpTarget):
         return options
     way = config.breaker

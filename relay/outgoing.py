@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relay.deadline import TimeLimitExceeded, time_limit
+from relay.deadline import TimeLimitExceeded, time_limit, told
 from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression import Expression, Scope
 from relay.headers import check_headers, passed_on
 from relay.route import Forward, Route, read_again
 
+_BYTES = "application/octet-stream"
+_LARGEST = (
+    64 << 20
+)  # bytes of a body that a transform or an expression may make; what came is as large as it came
 _METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
 
 
@@ -39,20 +43,17 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
         if made is None:
             return None
     elif forward.body is not None and scope is not None:
-        made = Request(_evaluated(forward.body, scope))
+        made = _outgoing(Request(_evaluated(forward.body, scope)))
     else:
-        made = Request(event.body, passed_on(event.headers))
-    headers = {name.lower(): str(value) for name, value in made.headers.items()}
+        made = Outgoing("", {"content-type": _BYTES} | passed_on(event.headers), event.body)
     for name, expression in forward.headers:
         assert scope is not None
         try:
-            headers[name] = expression.text(scope)
+            made.headers[name] = expression.text(scope)
         except ExpressionFailed as error:
             raise TransformFailed(f"headers.{name}: {error}") from error
-    body, content_type = _encode(made.body)
-    headers.setdefault("content-type", content_type)
-    check_headers(headers)
-    return Outgoing(made.method, headers, body)
+    check_headers(made.headers)
+    return made
 
 
 def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
@@ -63,20 +64,23 @@ def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
         raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
 
 
-def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Request | None:
+def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Outgoing | None:
+    """Call a route's own code, and make of its answer plain values: the answer's own methods are its code too."""
     try:
         with time_limit(seconds):
             made = transform(event)
+            return (
+                None if made is None else _outgoing(made if isinstance(made, Request) else _body_alone(made))
+            )
+    except TransformFailed:
+        raise
     except TimeLimitExceeded:
         raise TransformFailed(f"the transform took over {seconds:g} s") from None
-    except (Exception, SystemExit) as error:  # a route's own code may raise anything; its delivery pays
+    except BaseException as error:  # KeyboardInterrupt would end the relay, CancelledError its worker
         raise TransformFailed(_told(error)) from error
-    if made is None:
-        return made
-    if isinstance(made, Request):
-        if made.method not in _METHODS:
-            raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
-        return made
+
+
+def _body_alone(made: Any) -> Request:
     if isinstance(made, bytes | str | dict | list):
         return Request(made)
     raise TransformFailed(
@@ -89,7 +93,18 @@ def _told(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours
     own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{told(error)}{place}"
+
+
+def _outgoing(made: Request) -> Outgoing:
+    if made.method not in _METHODS:
+        raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
+    headers = {name.lower(): str(value) for name, value in made.headers.items()}
+    body, content_type = _encode(made.body)
+    if len(body) > _LARGEST:
+        raise TransformFailed(f"the new body is over {_LARGEST >> 20} MiB")
+    headers.setdefault("content-type", content_type)
+    return Outgoing(made.method, headers, body)
 
 
 def _evaluated(expression: Expression, scope: Scope) -> Any:
@@ -101,7 +116,7 @@ def _evaluated(expression: Expression, scope: Scope) -> Any:
 
 def _encode(body: Any) -> tuple[bytes, str]:
     if isinstance(body, bytes | bytearray):
-        return bytes(body), "application/octet-stream"
+        return bytes(body), _BYTES
     try:
         if isinstance(body, str):
             return body.encode(), "text/plain; charset=utf-8"

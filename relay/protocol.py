@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the public listener: what aiohttp's parser refuses is answered and counted like everything else."""
+"""HTTP/1.1 on both listeners: what aiohttp's parser refuses is answered like everything else, and its bytes shown to nobody."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,13 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Refuse = Callable[[str], web.Response]
 
 
-class PublicServer(web.Server):
+class StrictServer(web.Server):
     """A server whose connections hand requests to `handler`, and what is none to `refuse`, with the parser's words."""
 
-    def __init__(self, handler: Handler, refuse: Refuse, **options: Any) -> None:
-        super().__init__(handler, **options)
+    def __init__(
+        self, handler: Handler, refuse: Refuse, *, request_factory: Any = None, **options: Any
+    ) -> None:
+        super().__init__(handler, request_factory=request_factory, **options)
         self._refuse = refuse
         self._options = options
 
@@ -24,11 +26,28 @@ class PublicServer(web.Server):
         return _Connection(self, self._refuse, asyncio.get_running_loop(), self._options)
 
 
+class StrictRunner(web.AppRunner):
+    """Runs an application on a StrictServer."""
+
+    __slots__ = ("_options", "_refuse")
+
+    def __init__(self, app: web.Application, refuse: Refuse, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._refuse = refuse
+        self._options = {name: value for name, value in options.items() if name != "shutdown_timeout"}
+
+    async def _make_server(self) -> StrictServer:
+        made = await super()._make_server()
+        return StrictServer(
+            made.request_handler, self._refuse, request_factory=made.request_factory, **self._options
+        )
+
+
 class _Connection(RequestHandler):
     __slots__ = ("_refuse",)
 
     def __init__(
-        self, server: PublicServer, refuse: Refuse, loop: asyncio.AbstractEventLoop, options: dict[str, Any]
+        self, server: StrictServer, refuse: Refuse, loop: asyncio.AbstractEventLoop, options: dict[str, Any]
     ) -> None:
         super().__init__(server, loop=loop, **options)
         self._refuse = refuse

@@ -4,7 +4,7 @@ Filter at accept, transform at delivery: the store keeps the raw body once, howe
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -13,8 +13,9 @@ from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
 from relay.event import Event, Owed
 from relay.expression import Expression, Scope
-from relay.headers import kept
+from relay.headers import kept, readable
 from relay.limit import Rate
+from relay.series import Measure, Observed, observe
 from relay.verify import Handshake, Incoming, Scheme
 
 
@@ -76,6 +77,7 @@ class Route:
     key: Expression | None = None
     dedupe: float = 0.0
     validator: Validator | None = None
+    authorize: Expression | None = None
     quarantines: bool = False
     reads_json: bool = False
     tries_json: bool = False
@@ -84,8 +86,14 @@ class Route:
     status: int = 202
     time_limit: float = 1.0
     retention: float | None = None
+    measures: tuple[Measure, ...] = ()
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Each incoming path with its sender: the route's own path, or under it one for each named sender."""
+        return {f"{self.path}/{sender}" if sender else self.path: sender for sender in self.schemes}
 
 
 class Verified(NamedTuple):
@@ -122,7 +130,7 @@ def check(
         scheme.verify(incoming, now)
     except NotVerified:
         raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
-    headers = incoming.headers
+    headers = readable(incoming.headers)  # a signature was over the very bytes
     plain, value = _decode(route, incoming.body, headers)
     if (handshake := scheme.handshake(value)) is not None:
         return handshake
@@ -136,7 +144,7 @@ def check(
                 raise
             invalid = rejected
     scope = Scope({"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query))
-    return Verified(
+    verified = Verified(
         sender=sender,
         headers=kept(headers, scheme.secret_headers),
         query=query,
@@ -148,6 +156,33 @@ def check(
         scope=scope,
         invalid=invalid,
     )
+    if route.authorize is not None and invalid is None:
+        seen = {
+            "event.sender": sender,
+            "event.route": route.name,
+            "event.type": verified.type,
+            "event.key": verified.key,
+            "event.dedupe_id": verified.id,
+        }
+        check_allowed(route, sender, scope.widened(seen))
+    return verified
+
+
+def check_allowed(route: Route, sender: str, scope: Scope) -> None:
+    """Raise Rejected (forbidden) unless the route's `authorize` holds; what it can't tell, it denies.
+
+    The sender has been verified: it may know the rule.
+    """
+    if route.authorize is None:
+        return
+    rule = " ".join(route.authorize.source.split())
+    try:
+        if route.authorize.value(scope) is True:
+            return
+        why = f"{rule} does not hold"
+    except ExpressionFailed as error:
+        why = f"whether {rule} holds can't be told: {error}"
+    raise Rejected(Refusal.FORBIDDEN, f"{sender or 'the sender'} may not send this: {why}")
 
 
 def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any]) -> Filtered:
@@ -226,15 +261,30 @@ def read_again(route: Route, event: Event) -> tuple[Event, Scope]:
 
     Returns the event with its payload, and the scope of its expressions.
     """
-    plain, value = _decode(route, event.body, event.headers)
+    plain, value, scope = _seen_again(route, event)
     payload = route.validator.validate(plain, value) if route.validator else value
     event = Event(
         event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
         event.received_at, event.headers, event.query, event.body, payload,
     )  # fmt: skip
-    seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
-    scope = Scope(seen, nul=_may_hold_nul(plain, event.query))
     return event, scope
+
+
+def observed(route: Route, event: Event, scope: Scope) -> Observed:
+    """Return what an event says about the route's metrics: of its headers, only those that are stored."""
+    seen = {"headers": event.headers, "query": event.query} | event_values(event)
+    return observe(route.measures, scope.widened(seen), route.time_limit)
+
+
+def observed_again(route: Route, measures: Sequence[Measure], event: Event) -> Observed:
+    """Return what a stored event says about some of the route's metrics; raise Rejected if it can't be decoded."""
+    return observe(measures, _seen_again(route, event)[2], route.time_limit)
+
+
+def _seen_again(route: Route, event: Event) -> tuple[bytes, Any, Scope]:
+    plain, value = _decode(route, event.body, event.headers)
+    seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
+    return plain, value, Scope(seen, nul=_may_hold_nul(plain, event.query))
 
 
 def _yes(when: Expression, scope: Scope) -> bool:
@@ -248,6 +298,8 @@ def _recipients(each: Each, scope: Scope, targets: Mapping[str, Any]) -> list[st
     items = each.items.value(scope)
     if not isinstance(items, list):
         raise ExpressionFailed(f"to.each: a list is needed, this is a {type(items).__name__}")
+    if len(items) > _MOST_ITEMS:
+        raise ExpressionFailed(f"to.each: {len(items)} items; a list may have {_MOST_ITEMS}")
     chosen: dict[str, None] = {}
     for item in items:
         name = each.target.text(scope.widened({"item": item}))
@@ -269,13 +321,15 @@ def _text(expression: Expression | None, scope: Scope) -> str:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_TEXT = 512
+_MOST_ITEMS = 10_000  # of a recipient list: about as many as are named in a tenth of a second
 
 
 def describe(route: Route) -> dict[str, Any]:
     """Describe a route for `relay routes` and the console."""
     return {
         "route": route.name,
-        "paths": [route.path if not sender else f"{route.path}/{sender}" for sender in route.schemes],
+        "paths": list(route.paths),
+        "senders": [sender for sender in route.schemes if sender],
         "scheme": next(iter(route.schemes.values())).name,
         "forwards": [
             {

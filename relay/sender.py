@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import json
 import os
 import re
@@ -21,15 +20,13 @@ from yarl import URL
 from relay.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.errors import Reason
 from relay.event import Delivery
+from relay.exchange import Exchanges
 from relay.outgoing import Outgoing
 from relay.retry import retry_after
-from relay.settle import Attempt, classify
+from relay.settle import Attempt
 from relay.sign import signatures
 
-_BODY_CAP = 64 * 1024  # bytes of a response that are read, so that its connection can be used again
-_BODY_PATIENCE = 2.0  # seconds for it
 _TOLD = 300  # characters of a failed response that are kept
-_LARGE = 1 << 20  # aiohttp wants larger bodies as files
 _TRACE = re.compile(
     r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})"
 )  # W3C Trace Context §3.2
@@ -66,61 +63,47 @@ class HttpSender:
     """Attempts over HTTP, on connections of this target's own that are kept alive and reused."""
 
     def __init__(self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None) -> None:
-        self._url = URL(options.url)
         self._method = options.method
+        self._standing = {"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"}
         self._own = dict(options.headers)
         self._keys = options.signing_keys
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=options.concurrency,
-                keepalive_timeout=_IDLE,
-                socket_factory=factory or guarded(options.egress),
-            ),
-            timeout=aiohttp.ClientTimeout(total=options.total, sock_connect=options.connect),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"},
-            auto_decompress=False,
-            trust_env=False,
+        connector = aiohttp.TCPConnector(
+            limit=options.concurrency,
+            keepalive_timeout=_IDLE,
+            socket_factory=factory or guarded(options.egress),
         )
-        # aiohttp sends a PUT or DELETE a second time by itself if a kept connection breaks. An attempt is one request.
-        self._session._retry_connection = False  # noqa: SLF001 - there is no public way
+        self._exchanges = Exchanges(URL(options.url), connector, options.connect, options.total)
 
     async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
         """Send the request once, without following redirects."""
         at = time.time()
         headers = self._headers(delivery, outgoing, at)
-        body: bytes | io.BytesIO = outgoing.body
-        if len(outgoing.body) > _LARGE:
-            body = io.BytesIO(outgoing.body)
         began = time.perf_counter()
         try:
-            async with self._session.request(
-                outgoing.method or self._method, self._url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                status = response.status
-                asked = response.headers.get("retry-after")
-                told = await _read(response)
+            reply = await self._exchanges.make(outgoing.method or self._method, headers, outgoing.body)
         except Exception as error:  # noqa: BLE001 - whatever the client raises, it is this attempt's failure
             return Attempt(at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error))
         duration = time.perf_counter() - began
-        if classify(status) is None:
-            return Attempt(at, duration, status)
+        if 200 <= reply.status < 300:
+            return Attempt(at, duration, reply.status)
+        asked = reply.headers.get("retry-after")
         return Attempt(
             at,
             duration,
-            status,
-            detail=told.decode("utf-8", "replace")[:_TOLD].strip(),
+            reply.status,
+            detail=reply.body.decode("utf-8", "replace")[:_TOLD].strip(),
             retry_after=retry_after(asked, time.time()) if asked else None,
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._exchanges.close()
 
     def _headers(self, delivery: Delivery, outgoing: Outgoing, now: float) -> dict[str, str]:
         event = delivery.event
         timestamp = int(now)
         headers = {
+            **self._standing,
             **outgoing.headers,
             **self._own,
             "webhook-id": event.id,
@@ -248,28 +231,6 @@ def _told(error: BaseException) -> str:
 def _describe(error: BaseException) -> str:
     text = _told(error)
     return f"{type(error).__name__}: {text}"[:_TOLD] if text else type(error).__name__
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body up to a cap, so that the connection can be used again; close it on a body that goes on.
-
-    The status has decided already: a body that is long, slow or breaks off changes nothing.
-    """
-    content = response.content
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(None if content.is_eof() else _BODY_PATIENCE):
-            while size <= _BODY_CAP:
-                part = await content.readany()
-                if not part:
-                    return b"".join(parts)
-                parts.append(part)
-                size += len(part)
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        pass
-    response.close()
-    return b"".join(parts)
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -1,11 +1,13 @@
 """The public listener: bounded body -> check -> filter -> commit -> answer. Every request is counted once."""
 
 import asyncio
+import contextlib
 import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -21,7 +23,8 @@ from relay.event import Delivery, Event, Owed
 from relay.limit import Rate, take, wait
 from relay.metrics import NO_ROUTE, Metrics
 from relay.partitions import AnyLane, assigned
-from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
+from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
+from relay.series import Observed
 from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
 
@@ -67,6 +70,7 @@ class Server:
         self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
         self._rate_due: dict[str, float] = {}
         self._open = 0
+        self._quiet = asyncio.Event()  # set once nothing is open any more, while draining
         self.draining = False
         self.disk_full = False
         self._by_path: dict[str, _Served] = {}
@@ -76,8 +80,7 @@ class Server:
         served = {}
         for route in routes.values():
             counters = _RouteCounters(self._metrics, route)
-            for sender in route.schemes:
-                path = f"{route.path}/{sender}" if sender else route.path
+            for path, sender in route.paths.items():
                 served[path] = _Served(route, sender, counters)
         self._by_path = served
 
@@ -107,8 +110,17 @@ class Server:
             response = _problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
         finally:
             self._open -= 1
+            if self.draining and not self._open:
+                self._quiet.set()
         counters.duration.observe(time.perf_counter() - began)
         return response
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse what comes from now on, and let what is under way end, for `seconds` at most."""
+        self.draining = True
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), seconds)
 
     def refuse(self, detail: str) -> web.Response:
         """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
@@ -137,7 +149,7 @@ class Server:
             # The routes were reloaded while the body came: what is accepted must fit the lanes that run now.
             if current is None:
                 raise Rejected(Refusal.NO_ROUTE, "there is nothing here")
-            route = current.route
+            served, route = current, current.route
         counters = served.counters
         counters.bytes.observe(len(body))
         now = time.time()
@@ -191,7 +203,8 @@ class Server:
             if verified.invalid is None
             else Filtered((), ())
         )
-        future = self._append(route, event, filtered.owed, verified)
+        seen = observed(route, event, verified.scope) if route.measures and verified.invalid is None else None
+        future = self._append(route, event, filtered.owed, verified, seen)
         if deduplicates:
             self._committing[key] = event_id, future
         try:
@@ -216,7 +229,12 @@ class Server:
         return web.Response(status=route.status, body=answer, headers=_JSON)
 
     def _append(
-        self, route: Route, event: Event, owed: tuple[Owed, ...], verified: Verified
+        self,
+        route: Route,
+        event: Event,
+        owed: tuple[Owed, ...],
+        verified: Verified,
+        seen: Observed | None,
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
@@ -239,6 +257,9 @@ class Server:
             ]
         )
         handover = _Handover(lanes, deliveries, held, since)
+        committed = handover.committed
+        if seen is not None:
+            committed = partial(self._observe, handover, event, seen)
         return self._store.append(
             Append(
                 event,
@@ -248,9 +269,13 @@ class Server:
                 quarantined=verified.invalid is not None,
                 dedupe_until=since + route.dedupe if verified.id and route.dedupe else 0.0,
             ),
-            handover.committed,
+            committed,
             handover.released,
         )
+
+    def _observe(self, handover: "_Handover", event: Event, seen: Observed) -> None:
+        handover.committed()
+        self._metrics.payload.observe(event.route, event.seq, seen)
 
 
 class _Handover(NamedTuple):
@@ -395,6 +420,6 @@ def _problem(rejected: Rejected, scheme: str = "") -> web.Response:
         response.headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
     if reason is Refusal.METHOD_NOT_ALLOWED:
         response.headers["allow"] = "POST"
-    if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED}:
-        response.force_close()  # what is left of the body is not read
+    if reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}:
+        response.force_close()  # what is left of the body is not read, or nothing more is
     return response

@@ -11,7 +11,8 @@ from relay.decode import decode_json
 from relay.errors import Rejected, TransformFailed
 from relay.event import Event, format_id
 from relay.outgoing import Outgoing, prepare
-from relay.route import ForwardOutcome, Route, check, choose
+from relay.route import ForwardOutcome, Route, check, choose, observed
+from relay.series import Observed
 from relay.verify import Handshake, Incoming
 
 _UNCHANGED = "unchanged"
@@ -117,7 +118,7 @@ def attempt(
         verified = check(route, sender, incoming, query or {}, now)
     except Rejected as rejected:
         places = "".join(f"\n{path or 'body'}: {text}" for path, text in rejected.where)
-        step = {401: "verify", 422: "validate"}.get(rejected.reason.status, "decode")
+        step = {401: "verify", 403: "authorize", 422: "validate"}.get(rejected.reason.status, "decode")
         trial.steps.append(Step(step, False, f"{rejected.reason.status} {rejected.detail}{places}"))
         trial.refusal = rejected
         return trial
@@ -133,6 +134,8 @@ def attempt(
         trial.quarantined = True
     elif route.validator is not None:
         trial.steps.append(Step("validate", True, "the payload is what the route takes"))
+    if route.authorize is not None and verified.invalid is None:
+        trial.steps.append(Step("authorize", True, route.authorize.source))
     facts = {"id": verified.id, "type": verified.type, "key": verified.key}
     trial.steps.append(Step("event", True, "  ".join(f"{name}={text!r}" for name, text in facts.items())))
     trial.event = event = Event(
@@ -141,7 +144,20 @@ def attempt(
     )  # fmt: skip
     if not trial.quarantined:
         _forward(trial, route, event, choose(route, event, verified.scope, targets))
+        if route.measures:
+            _observe(trial, observed(route, event, verified.scope))
     return trial
+
+
+def _observe(trial: Trial, said: Observed) -> None:
+    for one in said.observations:
+        labels = ", ".join(
+            f'{name}="{text}"' for name, text in zip(one.measure.label_names, one.labels, strict=True)
+        )
+        value = "goes away" if one.value is None else f"{one.value:.15g}"
+        trial.steps.append(Step(f"metric {one.measure.name}", True, f"{{{labels}}} {value}"))
+    for failure in said.failures:
+        trial.steps.append(Step(f"metric {failure.measure.name}", False, f"error: {failure.detail}"))
 
 
 def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:
@@ -166,6 +182,9 @@ def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:
 
 def judge(sample: Sample, route: Route, targets: Mapping[str, Any]) -> list[str]:
     """Return how what came of a sample differs from what it expects; empty if it doesn't."""
+    if sample.sender not in route.schemes:
+        known = ", ".join(sender for sender in route.schemes if sender) or "none"
+        return [f"`sender` is {sample.sender!r}; the route's senders: {known}"]
     trial = attempt(
         route, targets, sample.body, sample.headers,
         query=sample.query, sender=sample.sender, signed=sample.signed,

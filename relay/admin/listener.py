@@ -9,23 +9,31 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from relay.admin import shapes
+from relay.admin import export, shapes
 from relay.admin.console import page
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
-from relay.errors import ConfigInvalid, StoreUnavailable
-from relay.event import parse_id
+from relay.decode import decode_json
+from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
+from relay.event import format_id, parse_id
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
 from relay.route import Route, describe
+from relay.server import read_body
 from relay.store import Counts, Query, Store
 
+_log = structlog.get_logger("relay.admin")
 _OPEN = frozenset({"/healthz", "/readyz"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _MOST = 1000  # rows of one answer
+_BODY = 1 << 20  # bytes of a request
+_PATIENCE = 10.0  # seconds for it
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 2.0**33  # seconds; an event's number has no room for later ones
 _REPLAY = 'send {"id": "…", "target": "…"}, or {"deliveries": [{"event": "…", "n": 0, "target": "…"}]}'
 
 
@@ -59,6 +67,7 @@ def build(state: AdminState) -> web.Application:
             web.get("/api/events", admin.events),
             web.get("/api/events/{id}", admin.event),
             web.get("/api/events/{id}/body", admin.body),
+            web.get("/api/export", admin.export),
             web.get("/api/dead", admin.dead),
             web.post("/api/reload", admin.reload),
             web.post("/api/replay", admin.replay),
@@ -84,21 +93,29 @@ class _Admin:
             answer: web.StreamResponse = await handler(request)
         except web.HTTPException as error:
             return _problem(error.status, error.reason)
+        except Rejected as rejected:
+            return _problem(rejected.reason.status, rejected.detail)
         except StoreUnavailable as error:
             return _problem(503, str(error))
+        except Exception:  # noqa: BLE001 - our own fault is answered too
+            _log.exception("admin_fault", path=request.path)
+            return _problem(500, "this is our fault; the log says more")
         answer.headers["cache-control"] = "no-store"
         answer.headers["x-content-type-options"] = "nosniff"
         return answer
 
     def _allowed(self, request: web.Request) -> bool:
         if not self._state.token:
-            host = (
-                request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+            host = request.headers.get("host", "")
+            name, _, port = host.rpartition(":")
+            # A browser says in one way or another for whom it asks: old ones know `origin` alone.
+            origin = request.headers.get("origin", f"http://{host}")
+            return (
+                (name if port.isdigit() else host) in _LOOPBACK
+                and request.raw_path.startswith("/")  # else it names a host of its own
+                and origin.partition("://")[2] == host
+                and request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
             )
-            return host in _LOOPBACK and request.headers.get("sec-fetch-site", "none") in {
-                "none",
-                "same-origin",
-            }
         given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
         return hmac.compare_digest(given, self._state.token)
 
@@ -158,7 +175,7 @@ class _Admin:
         target = request.match_info["target"]
         lane = self._state.lanes.get(target)
         if lane is None:
-            raise web.HTTPNotFound(reason=f"there is no target {target}")
+            raise web.HTTPNotFound(reason=f"there is no target {target!r}")
         if request.match_info["verb"] == "pause":
             lane.pause()
             await self._state.store.pause(target, time.time())
@@ -184,6 +201,22 @@ class _Admin:
         # As plain bytes: what a sender wrote must never run as a page of ours.
         return web.Response(body=found[0].event.body, content_type="application/octet-stream")
 
+    async def export(self, request: web.Request) -> web.Response:
+        """Answer with a page of accepted events, the oldest first, as JSON Lines; `link` leads to the next."""
+        query = replace(_query(request), limit=export.PAGE)
+        after = parse_id(request.query.get("after", ""))
+        walked = await self._state.store.walk(query, after[0] if after else 0, export.PAGE_BYTES)
+        text = await asyncio.to_thread(export.lines, walked.events, self._body_limit)
+        answer = web.Response(body=text, content_type=export.MEDIA_TYPE, charset="utf-8")
+        if walked.beyond:
+            following = request.rel_url.update_query(after=format_id(walked.beyond, 0))
+            answer.headers["link"] = f'<{following}>; rel="next"'  # RFC 8288
+        return answer
+
+    def _body_limit(self, name: str) -> int:
+        route = self._state.routes().get(name)
+        return route.body_limit if route else export.PAGE_BYTES
+
     async def dead(self, request: web.Request) -> web.Response:
         found = await self._state.store.dead(_query(request))
         return web.json_response({"dead": [shapes.delivery(record) for record in found]})
@@ -191,10 +224,10 @@ class _Admin:
     async def replay(self, request: web.Request) -> web.Response:
         """Replay what one event owed, let it out of quarantine, or replay the deliveries that are listed."""
         try:
-            asked = await request.json()
+            asked = decode_json(await read_body(request, _BODY, _PATIENCE))
             deliveries = asked.get("deliveries")
             event_id, target = str(asked.get("id", "")), str(asked.get("target", ""))
-        except (ValueError, AttributeError):
+        except AttributeError:
             raise web.HTTPBadRequest(reason=_REPLAY) from None
         try:
             if isinstance(deliveries, list):
@@ -249,11 +282,17 @@ class _Admin:
         return Snapshot(tuple(targets), counts.bytes, counts.free)
 
 
+def refuse(detail: str) -> web.Response:
+    """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold the token."""
+    _log.info("admin_request_rejected", detail=detail.partition(":")[0])
+    return _problem(400, "this is no HTTP/1.1 request")
+
+
 def _query(request: web.Request) -> Query:
     given = request.query
     before = parse_id(given.get("before", ""))
     limit = given.get("limit", "50")
-    if not (limit.isascii() and limit.isdigit()):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
         raise web.HTTPBadRequest(reason="limit must be a whole number")
     return Query(
         route=given.get("route", ""),
@@ -276,7 +315,8 @@ def _moment(text: str) -> float:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise web.HTTPBadRequest(reason="a time is written such as 2026-11-23T08:00:00Z") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH).total_seconds()
+    return min(max(seconds, 0.001), _LAST)
 
 
 def _problem(status: int, detail: str) -> web.Response:

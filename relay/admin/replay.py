@@ -9,7 +9,7 @@ from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
 from relay.metrics import Metrics
 from relay.partitions import AnyLane, assigned
-from relay.route import Route, choose, read_again
+from relay.route import Route, check_allowed, choose, observed, read_again
 from relay.store import EventRecord, Store
 
 MOST = 1000  # deliveries of one request
@@ -79,12 +79,15 @@ class Replayer:
             raise CannotReplay(f"there is no route {event.route} any more")
         try:
             read, scope = read_again(route, event)
+            check_allowed(route, event.sender, scope)
         except Rejected as rejected:
             places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
             raise CannotReplay(f"it is still not valid: {rejected.detail} {places}".strip()) from None
         filtered = choose(route, read, scope, self._lanes)
         if not await self._store.release(event, assigned(filtered.owed, event, self._lanes), now):
             return []
+        if route.measures:
+            self._metrics.payload.release(route.name, event.seq, observed(route, event, scope))
         for _, target, said, _ in filtered.said:
             self._metrics.forwards.labels(route.name, target, said.value).inc()
         for one in filtered.owed:

@@ -294,19 +294,29 @@ async def serve(
     host: str,
     port: int,
     context: ssl.SSLContext | None = None,
+    connections: set["asyncio.Task[None] | None"] | None = None,
 ) -> asyncio.Server:
-    """Listen as a target with this fault; `heard` is told of each request before it is answered."""
+    """Listen as a target with this fault; `heard` is told of each request before it is answered.
+
+    `connections` holds the tasks of those that are open.
+    """
     numbers = iter(range(1, 1 << 62))
+    connections = set() if connections is None else connections
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while (request := await _read(reader, numbers)) is not None:
-                heard(request)
-                if not await _or_gone(fault.answer(request, writer), reader):
-                    break
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        connections.add(asyncio.current_task())
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                while (request := await _read(reader, numbers)) is not None:
+                    heard(request)
+                    if not await _or_gone(fault.answer(request, writer), reader):
+                        break
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+            connections.discard(asyncio.current_task())
 
     return await asyncio.start_server(connected, host, port, limit=_HEAD_LIMIT, ssl=context, backlog=512)
 

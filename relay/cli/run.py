@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -48,17 +49,29 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
     relay = Relay(loaded)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def ask_to_stop(number: int) -> None:
+        if stop.is_set():
+            # Whoever asks twice does not want to wait; what was accepted is on disk.
+            structlog.get_logger("relay").warning("stopped_at_once")
+            os._exit(128 + number)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await relay.start()
+        loop.add_signal_handler(number, ask_to_stop, number)
+    started = asyncio.Event()
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
-        task = asyncio.create_task(_reload(relay))
+        task = asyncio.create_task(_reload(relay, started))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(
+        signal.SIGHUP, reload
+    )  # before the start: it would end a relay that is reading its store
+    await relay.start()
+    started.set()
     watching = asyncio.create_task(_watch(loaded, reload)) if watch else None
     _calm_collector()
     greet(loaded, relay)
@@ -71,12 +84,15 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
         watching.cancel()
     await relay.stop()
     structlog.get_logger("relay").info("stopped")
+    if relay.stuck:
+        os._exit(0)  # an orderly end would wait for that thread
     if relay.failed.is_set():
         raise StoreUnusable("the store failed; see the log. Check the disk before the relay is started again")
 
 
-async def _reload(relay: Relay) -> None:
-    with contextlib.suppress(ConfigInvalid):  # the relay has logged every problem, and goes on as before
+async def _reload(relay: Relay, started: asyncio.Event) -> None:
+    await started.wait()
+    with contextlib.suppress(Exception):  # the relay has logged every problem, and goes on as before
         await relay.reload()
 
 
@@ -103,9 +119,9 @@ def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:
     """Return each incoming URL with its scheme, and the admin listener's URL."""
     public = f"http://{loaded.config.listen.rpartition(':')[0]}:{relay.public_port}"
     incoming = {
-        f"{public}{route.path}/{sender}" if sender else f"{public}{route.path}": scheme.name
+        f"{public}{path}": route.schemes[sender].name
         for route in loaded.routes.values()
-        for sender, scheme in route.schemes.items()
+        for path, sender in route.paths.items()
     }
     return incoming, f"http://{loaded.config.admin.listen.rpartition(':')[0]}:{relay.admin_port}"
 
@@ -127,7 +143,9 @@ def _greet(loaded: Loaded, relay: Relay) -> None:
         command = Path(sys.argv[0]).resolve()
         shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
         print("\n  try it, in another terminal:")
-        print(f'    echo \'{{"name": "Lan"}}\' | {shown} send {name}\n', flush=True)
+        sender = next(iter(loaded.routes[name].schemes))
+        option = f" --sender {sender}" if sender else ""
+        print(f'    echo \'{{"name": "Lan"}}\' | {shown} send {name}{option}\n', flush=True)
 
 
 def _calm_collector() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from relay.deadline import told
+
 _PACKAGE = "relay_route_"
 _numbers = itertools.count()
 
@@ -67,7 +69,7 @@ class CodeFolder:
             sys.modules[self._package] = package
         try:
             return importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # a route's own code may raise anything
+        except BaseException as error:  # a route's own code may raise anything
             sys.modules.pop(name, None)
             self._failed[file] = CodeInvalid(_told(error, self._folder), f"mend {file}")
             raise self._failed[file] from error
@@ -108,4 +110,4 @@ def _told(error: BaseException, folder: Path) -> str:
         return f"{Path(error.filename or '').name}:{error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == folder]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: " if frames else ""
-    return f"{place}{type(error).__name__}: {error}"
+    return f"{place}{told(error)}"

@@ -1,6 +1,7 @@
 """Everything a relay runs on, out of its files: read at once, checked at once, all or nothing."""
 
 import base64
+import contextlib
 import hashlib
 import ipaddress
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from yarl import URL
 
-from relay.config import models
+from relay.atom import derived_id
+from relay.config import metric, models
 from relay.config.compile import Compiler
 from relay.config.secret import Secrets, SecretsMode
 from relay.config.source import Path_, Source
@@ -37,7 +39,16 @@ class FileSettings:
     path: Path
 
 
-TargetSettings = HttpSettings | FileSettings
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """A feed target with its path made absolute, and an id."""
+
+    config: models.FeedTarget
+    path: Path
+    id: str
+
+
+TargetSettings = HttpSettings | FileSettings | FeedSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,7 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
         name: _target(compiler, targets_source, (*prefix, name), target, egress)
         for name, target in (declared or {}).items()
     }
+    _check_files(targets, targets_source, prefix)
     token = b""
     if config is not None and config.admin.token:
         token = compiler.secret(source, ("admin", "token"), config.admin.token)
@@ -125,9 +137,15 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
         return {}
     routes: dict[str, Route] = {}
     paths: dict[str, str] = {}
-    for entry in sorted(folder.iterdir()):
+    metrics: dict[str, str] = {}
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        config.problem(("routes",), f"{folder.name} can't be read: {error.strerror}", "check its mode")
+        return {}
+    for entry in entries:
         path = entry / "route.yaml"
-        if not path.is_file():
+        if not _exists(path):
             continue
         source = Source(path, _shown(path))
         sources.append(source)
@@ -135,15 +153,25 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
         route = compiler.route(source, file) if file is not None else None
         if route is None:
             continue
-        if route.path in paths:
-            source.problem(
-                ("path",),
-                f"the route {paths[route.path]} has the path {route.path} too",
-                "give one another path",
-            )
-        paths[route.path] = route.name
+        for taken in route.paths.keys() & paths.keys():
+            at = ("senders", route.paths[taken]) if route.paths[taken] else ("path",)
+            said = f"the route {paths[taken]} has the path {taken} too"
+            source.problem(at, said, "give one another path", key=len(at) > 1)
+        metric.clash(source, route.name, route.measures, metrics)
+        paths |= dict.fromkeys(route.paths, route.name)
         routes[route.name] = route
     return routes
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether something has this name, be it unreadable: that is a problem to tell, and no removed route."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _target(
@@ -151,6 +179,9 @@ def _target(
 ) -> TargetSettings:
     if isinstance(target, models.FileTarget):
         return FileSettings(target, (source.path.parent / target.file).resolve())
+    if isinstance(target, models.FeedTarget):
+        file = (source.path.parent / target.feed).resolve()
+        return FeedSettings(target, file, target.id or derived_id(target.link or file.as_uri()))
     if why := _refused(target.url, egress):
         source.problem((*path, "url"), why, "the relay could not reach it; name another address")
     keys = []
@@ -167,18 +198,36 @@ def _target(
     return HttpSettings(target, tuple(keys), headers, egress)
 
 
-def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:
+def _check_files(targets: Mapping[str, TargetSettings], source: Source, prefix: tuple[str, ...]) -> None:
+    """Note feeds whose file another target writes too: each would undo what the other wrote."""
+    taken: dict[Path, str] = {}
+    for name, one in targets.items():
+        if isinstance(one, HttpSettings):
+            continue
+        feeds = isinstance(one, FeedSettings) or isinstance(
+            targets.get(taken.get(one.path, "")), FeedSettings
+        )
+        if one.path in taken and feeds:
+            key = "feed" if isinstance(one, FeedSettings) else "file"
+            said = f"the target {taken[one.path]} has the same file"
+            source.problem((*prefix, name, key), said, "name another: a feed has its file for itself")
+        taken[one.path] = name
 
+
+def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:
     if auth.bearer is not None:
-        value = compiler.secret(source, (*path, "bearer"), auth.bearer)
-        return {"authorization": "Bearer " + value.decode("utf-8", "surrogateescape")}
-    if auth.basic is not None:
+        at, name, reference = (*path, "bearer"), "authorization", auth.bearer
+    elif auth.basic is not None:
         value = compiler.secret(source, (*path, "basic", "password"), auth.basic.password)
         pair = auth.basic.username.encode() + b":" + value
         return {"authorization": "Basic " + base64.b64encode(pair).decode()}
-    assert auth.header is not None
-    value = compiler.secret(source, (*path, "header", "value"), auth.header.value)
-    return {auth.header.name: value.decode("utf-8", "surrogateescape")}
+    else:
+        assert auth.header is not None
+        at, name, reference = (*path, "header", "value"), auth.header.name, auth.header.value
+    text = compiler.secret(source, at, reference).decode("utf-8", "surrogateescape")
+    if not models.is_header_value(text):
+        source.problem(at, "the secret can't stand in a header", "write it as printable text on one line")
+    return {name: f"Bearer {text}" if auth.bearer is not None else text}
 
 
 def _egress(file: models.AnyEgress) -> Egress:
@@ -221,5 +270,8 @@ def _digest(sources: list[Source]) -> str:
         if source.path.name == "route.yaml":
             files = sorted(file for file in source.path.parent.glob("*") if file.is_file())
         for file in files:
-            digest.update(str(file.name).encode() + b"\0" + file.read_bytes() + b"\0")
+            with contextlib.suppress(
+                OSError
+            ):  # nothing of the route is in it, or reading it had failed before
+                digest.update(str(file.name).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -47,10 +47,8 @@ class ModelValidator:
                 Refusal.INVALID, "the body is not what this route takes", where=tuple(where)
             ) from None
         except (
-            Exception,
-            SystemExit,
-            TimeLimitExceeded,
-        ) as error:  # a model's own validators may do anything
+            BaseException
+        ) as error:  # a model's own validators may do anything, TimeLimitExceeded is one too
             raise Rejected(
                 Refusal.INVALID, "the body can't be checked", where=(("", type(error).__name__),)
             ) from error

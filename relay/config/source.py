@@ -2,11 +2,12 @@
 
 import difflib
 import re
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -25,8 +26,6 @@ M = TypeVar("M", bound=BaseModel)
 _LAYOUT = "check indentation, quotes and colons"
 _SCHEMA = "see `relay schema`"
 _UNION = {"union_tag_invalid": "no_such", "union_tag_not_found": "missing"}
-_YAML = YAML(typ="rt")
-_YAML.preserve_quotes = True
 
 
 class Source:
@@ -48,14 +47,27 @@ class Source:
             before = raw[: error.start].decode("utf-8").split("\n")
             self._add(len(before), len(before[-1]) + 1, "is not UTF-8 text", "save it as UTF-8")
             return
+        if not self._text.strip():
+            # As whoever writes a file leaves it for a moment; comments alone are a file of defaults.
+            self._add(1, 1, "the file is empty", "write it, or delete it")
+            return
         try:
-            self.data = _YAML.load(self._text)
+            self.data = _read(self._text)
         except MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             self._add(line, column, *_said(error))
         except YAMLError as error:
             self._add(1, 1, str(error).splitlines()[0], _LAYOUT)
+        except ValueError as error:  # such as 2001-13-45, which YAML takes for a date
+            self._add(*_spot(error), "this looks like a date or a number, and is none", "put it in quotes")
+        except RecursionError:
+            self._add(
+                1,
+                1,
+                "goes too deep, or contains itself",
+                "write less nesting, and no alias inside its anchor",
+            )
         if self.data is None and not self.problems:
             self.data = CommentedMap()
 
@@ -101,14 +113,14 @@ class Source:
             path, at_key = path[:-1], True
         else:
             at_key = False
-        path = self._without_tags(path)
+        tagged, path = path, self._without_tags(path)
         if kind.startswith("union_tag"):
             path, kind = [*path, str(context["discriminator"]).strip("'")], _UNION[kind]
         where = ".".join(str(step) for step in path)
         before = f"{where}: " if where else ""
         match kind:
             case "extra_forbidden":
-                known = _siblings(model, path)
+                known = _siblings(model, tagged)
                 remedy = nearest(str(path[-1]), known) or f"remove it; known here: {', '.join(known)}"
                 self.problem(path, f"{where}: unknown key", remedy, key=True)
             case "missing":
@@ -151,13 +163,34 @@ class Source:
         return node
 
     def _add(self, line: int, column: int, message: str, remedy: str) -> None:
-        self.problems.append(Problem(self.shown, line, column, message, remedy))
+        text = message.encode(
+            "utf-8", "replace"
+        ).decode()  # an escape in quotes may be half of a surrogate pair
+        self.problems.append(Problem(self.shown, line, column, text, remedy))
 
 
 def nearest(given: str, known: Sequence[str]) -> str:
     """Return the question whether the nearest of `known` was meant, or '' if none is near."""
     near = difflib.get_close_matches(given, known, 1)
     return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _read(text: str) -> Any:
+    """Return what ruamel makes of `text`, after making sure that it can be read to its end."""
+    yaml = YAML(typ="rt")  # one for each file: it has a state, and files are read in several threads
+    yaml.preserve_quotes = True
+    data = yaml.load(text)
+    plain(data)
+    return data
+
+
+def _spot(error: ValueError) -> tuple[int, int]:
+    """Return line and column of the node that ruamel was at when it met a value that Python does not take."""
+    spot = (1, 1)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if (mark := getattr(frame.f_locals.get("node"), "start_mark", None)) is not None:
+            spot = (mark.line + 1, mark.column + 1)
+    return spot
 
 
 def _said(error: MarkedYAMLError) -> tuple[str, str]:
@@ -188,13 +221,22 @@ def plain(node: Any) -> Any:
 
 
 def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
-    """Return the keys that are known where `path` ends, as far as the models tell."""
+    """Return the keys that are known where `path` ends, unions' tags in it, as far as the models tell."""
     found = model
+    annotation: Any = None
     for step in path[:-1]:
         info = next((f for n, f in found.model_fields.items() if step in {n, f.alias} or n == "root"), None)
-        inner = _model_in(info.annotation) if info else None
-        found = inner or found
+        annotation = info.annotation if info else _tagged(annotation, step) or annotation
+        found = _model_in(annotation) or found
     return [info.alias or name for name, info in found.model_fields.items()]
+
+
+def _tagged(annotation: Any, tag: str | int) -> Any:
+    """Return the member of a union that has the tag, None if there is none."""
+    if any(isinstance(one, Tag) and one.tag == tag for one in getattr(annotation, "__metadata__", ())):
+        return annotation
+    found = (_tagged(part, tag) for part in getattr(annotation, "__args__", ()))
+    return next((one for one in found if one is not None), None)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

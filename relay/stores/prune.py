@@ -51,8 +51,14 @@ def delete(connection: Any, seqs: Sequence[int]) -> int:
     deleted: int = connection.execute(f"DELETE FROM event WHERE seq IN ({marks})", seqs).rowcount
     for table in ("delivery", "attempt"):
         connection.execute(f"DELETE FROM {table} WHERE event IN ({marks})", seqs)
-    connection.execute(f"PRAGMA incremental_vacuum({_FREED})").fetchall()
     return deleted
+
+
+def give_back(connection: Any) -> bool:
+    """Give some of the free pages back to the file system; tell whether there are more."""
+    connection.execute(f"PRAGMA incremental_vacuum({_FREED})").fetchall()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    return bool(free)
 
 
 def _remembered(connection: Any, scope: str, dedupe_id: str, seq: int, now: float) -> bool:

@@ -30,15 +30,18 @@ from relay.store import (
     Query,
     Retention,
     Settle,
+    Walked,
 )
 from relay.stores import ordered, prune, rows
 from relay.stores import partitions as division
 from relay.stores.file import open_file
 from relay.stores.plan import Plan, pause
 from relay.stores.schema import VERSIONS
+from relay.stores.walk import walk
 from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
+_BREATH = 0.005  # seconds between two steps of giving space back
 _FATAL = frozenset({dbapi2.SQLITE_IOERR, dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
 _BURIED = 1000  # deliveries that are buried together, so that commits need not wait for all
 _BURY = (
@@ -228,7 +231,12 @@ class SqliteStore:
         old = [seq for seq in old if seq not in self._open_rows]
         if not old:
             return Pruned(0, beyond)
-        return Pruned(await self._write(lambda c: prune.delete(c, old)), beyond)
+        gone = await self._write(lambda c: prune.delete(c, old))
+        # Each step in a transaction of its own, so that commits come between.
+        while True:
+            if not await self._write(prune.give_back):
+                return Pruned(gone, beyond)
+            await asyncio.sleep(_BREATH)
 
     async def find(self, id_or_dedupe_id: str) -> list[EventRecord]:
         """Look an event up by the relay's id, or by the sender's."""
@@ -244,6 +252,10 @@ class SqliteStore:
         if query.quarantined:
             where += " AND quarantined = 1"
         return await self._read(lambda c: self._records(c, where, values, query.limit))
+
+    async def walk(self, query: Query, beyond: int, size: int) -> Walked:
+        """Return a page of accepted events, the oldest first."""
+        return await self._read(lambda c: walk(c, self._tag, query, beyond, size))
 
     async def dead(self, query: Query) -> list[DeliveryRecord]:
         """List dead letters, the newest events' first."""
@@ -415,5 +427,5 @@ def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, lis
     for at, compare in ((query.since, ">="), (query.until, "<")):
         if at:
             parts.append(f"{seq} {compare} ?")
-            values.append(int(at * 1000) << SEQ_SHIFT)
+            values.append(rows.seq_at(at))
     return " AND ".join(parts), values

@@ -20,17 +20,24 @@ class FaultyTarget:
         self._came = asyncio.Condition()
         self._told: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None] | None] = set()
 
     async def start(self, fault: Fault, context: ssl.SSLContext | None = None) -> None:
         """Listen on a free port."""
-        self._server = await serve(fault, self._heard, "127.0.0.1", 0, context)
+        self._server = await serve(fault, self._heard, "127.0.0.1", 0, context, self._connections)
         scheme = "http" if context is None else "https"
         self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook"
 
     async def close(self) -> None:
-        """Close it, and with it what it is sending."""
+        """Close it, with all connections."""
         assert self._server is not None
         self._server.close()
+        open_still = [task for task in self._connections if task is not None]
+        for task in open_still:
+            task.cancel()
+        if open_still:
+            _, stuck = await asyncio.wait(open_still, timeout=DEADLINE)
+            assert not stuck, stuck
 
     async def wait_for(self, count: int) -> list[Heard]:
         """Return all requests once there are at least `count`."""

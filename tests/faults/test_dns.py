@@ -131,7 +131,7 @@ async def test_name_that_moves_to_a_forbidden_address_is_not_dialled(
     names.addresses = ["169.254.169.254"]
     lane: Any = relay.relay.lanes["named"]
     sender: Any = lane._sender
-    sender._session.connector.clear_dns_cache()
+    sender._exchanges._connector.clear_dns_cache()
     fate = await relay.fate(await relay.accepted("in", {}), "named")
     assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "blocked", 1)
     assert set(DIALLED) == {"127.0.0.1"}

@@ -1,14 +1,17 @@
-"""The same id many times at once is one event."""
+"""The same id many times at once, again, with another body, after a restart: one event."""
 
 import asyncio
 from collections import Counter
 
+import pytest
 from pysqlite3 import dbapi2
 
 from tests.support.running import StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.fault(24)
 
 MANY = 1000
 
@@ -55,3 +58,20 @@ async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_com
     assert done == [False, False]
     assert sorted(answer.status for answer in answers) == [200, 202]
     assert answers[0].json["id"] == answers[1].json["id"]
+
+
+async def test_the_first_body_of_an_id_is_kept(site: Site, start_relay: StartRelay, target: Target) -> None:
+    """Another body under the same id is a duplicate, before and after a restart: nothing that was accepted is overwritten."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    event_id = await relay.accepted("in", {"id": "one", "n": 1})
+    for n in range(2, 4):
+        again = await relay.post("in", {"id": "one", "n": n})
+        assert (again.status, again.json) == (200, {"id": event_id, "duplicate": True})
+        await relay.fate(event_id, "hook")
+        await relay.stop()
+        relay = await start_relay(site)
+    assert [(request.id, request.body) for request in target.requests] == [
+        (event_id, b'{"id": "one", "n": 1}')
+    ]

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.support.client import Client
+from tests.support.process import StartProcess
 from tests.support.running import StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
@@ -12,7 +14,11 @@ pytestmark = pytest.mark.fault(31)
 
 LOOPS = "def change(event):\n    while True:\n        pass\n"
 MODEL = """
+from asyncio import CancelledError
+
 from pydantic import BaseModel, field_validator
+
+RAISED = {14: SystemExit(1), 15: KeyboardInterrupt(), 16: CancelledError(), 17: GeneratorExit(), 18: BaseException()}
 
 
 class Order(BaseModel):
@@ -23,8 +29,8 @@ class Order(BaseModel):
     def check(cls, n):
         while n == 13:
             pass
-        if n == 14:
-            raise SystemExit(1)
+        if n in RAISED:
+            raise RAISED[n]
         return n
 """
 
@@ -45,7 +51,7 @@ async def test_transform_that_never_ends_kills_its_own_delivery_alone(
         assert (await relay.fate(event_id, "b"))["state"] == "delivered"
 
 
-@pytest.mark.parametrize("n", [13, 14])
+@pytest.mark.parametrize("n", range(13, 19))
 async def test_model_that_never_ends_or_exits_refuses_its_own_request_alone(
     site: Site, start_relay: StartRelay, target: Target, n: int
 ) -> None:
@@ -111,3 +117,75 @@ async def test_transform_that_returns_nonsense_kills_its_own_delivery_alone(
     dead = await relay.fate(event_id, "a")
     assert (dead["state"], dead["reason"]) == ("dead", "transform_failed")
     assert (await relay.fate(event_id, "b"))["state"] == "delivered"
+
+
+HOSTILE = """
+import asyncio
+from relay import Request
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise KeyboardInterrupt
+
+class Endless(Exception):
+    def __str__(self):
+        while True:
+            pass
+
+class Items(dict):
+    def items(self):
+        raise KeyboardInterrupt
+
+def throw(error):
+    raise error
+
+def change(event):
+    return {}
+"""
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "throw(KeyboardInterrupt())", "throw(asyncio.CancelledError())", "throw(GeneratorExit())",
+        "throw(BaseException())", "throw(SystemExit(0))", "throw(Unspeakable())", "throw(Endless())",
+        "throw(ValueError('x' * 10_000_000))", "throw(ValueError('\\ud800'))", "bad(event)", "asyncio.sleep",
+        "(n for n in range(3))", "Items(a=1)", "Request({}, Items(a=1))", "Request({}, {1: 'x'})", "Request({}, None)",
+        "Request({}, {}, ['POST'])", "Request({}, {}, 'TRACE')", "'x' * (65 << 20)", "bytearray(65 << 20)",
+        "Request(b'', {'x y': '1'})", "Request(b'', {'x': 'a\\r\\nb: c'})", "Request(b'', {'x': 'a\\0'})",
+        "Request(b'', {'Transfer-Encoding': 'chunked'})", "Request(b'', {'content-length': '99'})",
+        "Request(b'', {'': 'x'})", "Request(b'', {'x\\r\\ny': '1'})", "Request(b'', {'x': '\\udce9'})",
+    ],
+)  # fmt: skip
+async def test_transform_that_does_its_worst_kills_its_own_delivery_alone(
+    site: Site, start_relay: StartRelay, target: Target, returned: str
+) -> None:
+    """What would end a worker or the process, or put two requests into one, is one dead letter; the lane goes on."""
+    site.configure({"a": {"url": target.url, "concurrency": 1}})
+    site.route("bad", {"limits": {"time": "200ms"}, "forward": [{"to": "a", "transform": "t.py:bad"}]},
+               {"t.py": f"{HOSTILE}\ndef bad(event):\n    return {returned}\n"})  # fmt: skip
+    site.route("good", {"forward": [{"to": "a", "transform": "t.py:change"}]}, {"t.py": HOSTILE})
+    relay = await start_relay(site)
+    dead = await relay.fate(await relay.accepted("bad", {}), "a")
+    assert (dead["state"], dead["reason"]) == ("dead", "transform_failed")
+    assert 0 < len(dead["detail"]) <= 500
+    assert (await relay.fate(await relay.accepted("good", {}), "a"))["state"] == "delivered"
+    assert len(target.requests) == 1
+
+
+async def test_poison_does_not_come_back_with_a_restart(
+    site: Site, start_process: StartProcess, target: Target
+) -> None:
+    """A transform that raises KeyboardInterrupt ended the process once, and again after each start."""
+    site.configure({"a": {"url": target.url}})
+    code = "def change(event):\n    raise KeyboardInterrupt\n"
+    site.route("in", {"forward": [{"to": "a", "transform": "t.py:change"}]}, {"t.py": code})
+    process = await start_process(site)
+    client = Client(process.public, process.admin)
+    try:
+        event_id = await client.accepted("in", {})
+        assert (await client.fate(event_id, "a"))["reason"] == "transform_failed"
+    finally:
+        await client.close()
+    assert await process.terminate() == 0
+    assert await (await start_process(site)).terminate() == 0

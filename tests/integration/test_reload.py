@@ -4,12 +4,16 @@ import json
 import signal
 from typing import Any
 
+import pytest
+
 from tests.support.client import JSON, Answer, Client
 from tests.support.process import StartProcess
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Reply, StartTarget, Target
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.fault(27)
 
 SLOW = {"schedule": ["1h"]}
 
@@ -68,6 +72,49 @@ async def test_broken_file_changes_nothing_and_is_told_with_its_place(
     await relay.accepted("one", {})
     await target.wait_for(1)
     route.write_text(whole)
+    assert (await _reload(relay)).status == 200
+    assert await relay.value("relay_config_last_reload_successful") == 1
+
+
+@pytest.mark.parametrize("which", ["config/relay.yaml", "config/targets.yaml", "routes/one/route.yaml"])
+async def test_file_that_is_only_half_there_changes_nothing(
+    site: Site, start_relay: StartRelay, target: Target, which: str
+) -> None:
+    """Emptied, cut anywhere, no text, a folder, a link to nowhere: the old configuration stays, whole and counted."""
+    _write(site, {"a": {"url": target.url, "retry": SLOW}}, one="a")
+    config = json.loads(site.config.read_text())
+    (site.config.parent / "targets.yaml").write_text(json.dumps(config["targets"], indent=1))
+    site.config.write_text(json.dumps({**config, "targets": "targets.yaml"}, indent=1))
+    relay = await start_relay(site)
+    file = site.root / which
+    whole = file.read_bytes()
+
+    async def refused() -> None:
+        answer = await _reload(relay)
+        assert answer.status == 422, answer
+        assert all(problem["remedy"] for problem in answer.json["problems"])
+        assert await relay.value("relay_config_last_reload_successful") == 0
+        assert await relay.value("relay_config_generation") == 1
+
+    for part in (
+        b"",
+        b"\n",
+        *(whole[:n] for n in range(1, len(whole) - 2, 60)),
+        b"\xff" + whole,
+        b"[" * 5000,
+    ):
+        file.write_bytes(part)
+        await refused()
+    file.unlink()
+    file.symlink_to("nowhere")
+    await refused()
+    file.unlink()
+    file.mkdir()
+    await refused()
+    file.rmdir()
+    await relay.accepted("one", {})
+    await target.wait_for(1)
+    file.write_bytes(whole)
     assert (await _reload(relay)).status == 200
     assert await relay.value("relay_config_last_reload_successful") == 1
 

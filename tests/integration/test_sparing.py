@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.client import JSON
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Reply, StartTarget, Target
+
+pytestmark = pytest.mark.fault(29)
 
 SLOW = {"schedule": ["1h"]}
 

@@ -9,8 +9,11 @@ import pytest
 from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnusable
+from relay.store import Retention
 from relay.stores.sqlite import SqliteStore
-from tests.stores.engine import Appender, SqliteEngine, soon
+from tests.stores.engine import NOW, Appender, SqliteEngine, soon
+
+DAY = 86400.0
 
 
 @pytest.fixture
@@ -189,3 +192,22 @@ async def test_mark_never_passes_what_is_in_memory_alone(path: Path) -> None:
     await again.open()
     assert (await again.counts()).pending == {"inbox": 5}
     await again.close()
+
+
+async def test_space_of_what_was_pruned_is_given_back_while_commits_go_on(
+    engine: SqliteEngine, path: Path
+) -> None:
+    """Large bodies too: the file shrinks to what is kept, step by step, and commits come between the steps."""
+    store = await engine.open()
+    appender = Appender(store)
+    for _ in range(40):
+        await appender.append({}, body=bytes(1 << 20))
+    pruning = asyncio.create_task(store.prune(Retention(DAY, DAY), NOW + 2 * DAY, 0, 100))
+    between = 0
+    while not pruning.done():
+        await appender.append({}, now=NOW + 2 * DAY)
+        between += 1
+    assert (await pruning).events == 40
+    assert between > 3
+    await engine.close(store)
+    assert await asyncio.to_thread(lambda: path.stat().st_size) < 4 << 20

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from relay.config import HttpTarget, Loaded, RelayFile, SecretsMode, load, models
+from relay.config import FeedTarget, HttpTarget, Loaded, RelayFile, SecretsMode, load, models
 from relay.errors import ConfigInvalid
 from relay.lanes import DEFAULT_SCHEDULE
 from relay.sign import decode_key
@@ -83,7 +83,10 @@ def test_defaults_in_the_shipped_file_are_the_models() -> None:
     for name, target in document["targets"].items():
         if "url" in target:
             same(HttpTarget, target, name)
-    assert any("url" in target for target in document["targets"].values())
+        if "feed" in target:
+            assert target.keys() == FeedTarget.model_fields.keys() - {"retry"}
+            assert FeedTarget(**target).entries == FeedTarget(feed=Path("x"), title="x").entries
+    assert {key for target in document["targets"].values() for key in target} >= {"url", "file", "feed"}
     targets = document.pop("targets")
     same(RelayFile, {**document, "targets": {}}, "relay.yaml")
     assert set(targets) >= {"inbox", "chat"}
@@ -101,10 +104,10 @@ def test_default_schedule_fits_the_default_age() -> None:
     assert sum(DEFAULT_SCHEDULE) <= models.Retry().max_age
 
 
-def test_empty_config_is_all_defaults(tmp_path: Path) -> None:
-    """An empty file, beside the folders that the defaults name, is a config."""
+def test_config_of_comments_alone_is_all_defaults(tmp_path: Path) -> None:
+    """Nothing but comments, beside the folders that the defaults name, is a config; an empty file is half-written."""
     path = tmp_path / "config" / "relay.yaml"
-    write(tmp_path, {"config/relay.yaml": "", "routes/.keep": ""})
+    write(tmp_path, {"config/relay.yaml": "# nothing\n", "routes/.keep": ""})
     assert load(path, SecretsMode.PRETEND).config == RelayFile()
 
 

@@ -325,10 +325,11 @@ def test_empty_recipient_list_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "partners", [["hue", "nowhere"], ["hue", 5], ["hue", None], "hue", None, {"hue": 1}, 5, [[]]]
+    "partners",
+    [["hue", "nowhere"], ["hue", 5], ["hue", None], "hue", None, {"hue": 1}, 5, [[]], ["hue"] * 10_001],
 )
 def test_recipient_list_that_names_no_target_is_an_error(partners: Any) -> None:
-    """One unknown recipient makes the forward an error; nobody gets half of it."""
+    """One unknown recipient makes the forward an error, as does a list made to keep the relay busy; nobody gets half of it."""
     found = chosen(route(Forward("each", EACH), Forward("inbox", "inbox")), body={"partners": partners})
     assert found.owed == (Owed("inbox", "inbox"),)
     assert found.said[0][:3] == ("each", "", ForwardOutcome.ERROR)

@@ -1,6 +1,7 @@
 """What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
 
-from relay.config.models.fields import is_name
+from relay.config.models.fields import is_header_value, is_name
+from relay.config.models.metric import MetricFile
 from relay.config.models.relay import Admin, AnyEgress, EgressFile, Limits, RelayFile, Retention
 from relay.config.models.route import (
     EachFile,
@@ -10,6 +11,7 @@ from relay.config.models.route import (
     Respond,
     RouteFile,
     RouteLimits,
+    SenderFile,
     To,
 )
 from relay.config.models.target import (
@@ -18,6 +20,7 @@ from relay.config.models.target import (
     BasicAuth,
     BreakerFile,
     Exponential,
+    FeedTarget,
     FileTarget,
     HeaderAuth,
     HttpTarget,
@@ -54,12 +57,14 @@ __all__ = [
     "EgressFile",
     "EventFile",
     "Exponential",
+    "FeedTarget",
     "FileTarget",
     "ForwardFile",
     "HeaderAuth",
     "HttpTarget",
     "Limits",
     "MessageId",
+    "MetricFile",
     "Payload",
     "RelayFile",
     "Respond",
@@ -67,6 +72,7 @@ __all__ = [
     "Retry",
     "RouteFile",
     "RouteLimits",
+    "SenderFile",
     "Sign",
     "Target",
     "Targets",
@@ -82,5 +88,6 @@ __all__ = [
     "VerifyStandard",
     "VerifyStripe",
     "VerifyToken",
+    "is_header_value",
     "is_name",
 ]

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s\[\]]+):(\d{1,5})")
 PORTS = 65535
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # the last stand for bytes that are no text
 
 
 class Model(BaseModel):
@@ -45,12 +45,22 @@ def header_name(value: str) -> str:
     return value.lower()
 
 
+def own_header(value: str) -> str:
+    """Return the name of a header that a config may set in lower case, or raise with the remedy."""
+    given = header_name(value)
+    if given in FRAMING or given.startswith("proxy-"):
+        raise fault(f"{given} is not yours to set", "remove it; the relay frames what it sends")
+    return given
+
+
+def is_header_value(text: str) -> bool:
+    """Tell whether a header may say `text`."""
+    return _BAD_VALUE.search(text) is None
+
+
 def own_headers(headers: dict[str, str]) -> dict[str, str]:
     """Return headers that a config may set under lower-case names; raise for what frames a message."""
-    for name in headers:
-        if header_name(name) in FRAMING:
-            raise fault(f"{name.lower()} is not yours to set", "remove it; the relay frames what it sends")
-    return {header_name(name): text for name, text in headers.items()}
+    return {own_header(name): text for name, text in headers.items()}
 
 
 def listen_address(value: str) -> str:

@@ -1,0 +1,123 @@
+"""What goes over the wire in one exchange, and when its connection may serve the next."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from relay.cli.faults import Hang, Heard, Status
+from relay.exchange import Exchanges
+from tests.faults.targets import FaultyTarget, StartFaulty
+from tests.support.waiting import DEADLINE
+
+Connect = Callable[..., Exchanges]
+
+
+class Counted:
+    """Answers 200 to each request, after `interim` answers; `peers` are the connections that they came on."""
+
+    def __init__(self, interim: bytes = b"") -> None:
+        self.peers: set[Any] = set()
+        self._interim = interim
+
+    async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        """Answer."""
+        self.peers.add(writer.get_extra_info("peername"))
+        writer.write(self._interim)
+        return await Status().answer(heard, writer)
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Return what makes the exchanges with a URL, on one connection at a time; they are closed after the test."""
+    made: list[Exchanges] = []
+
+    def connect(url: str, total: float = DEADLINE) -> Exchanges:
+        made.append(Exchanges(URL(url), aiohttp.TCPConnector(limit=1), 5.0, total))
+        return made[-1]
+
+    yield connect
+    for exchanges in made:
+        await exchanges.close()
+
+
+async def test_request_is_what_was_given_and_nothing_else(
+    start_faulty: StartFaulty, connect: Connect
+) -> None:
+    """The path with its query, the host with its port, and the headers; bytes beyond ASCII as they came."""
+    target = await start_faulty(Status())
+    name = "H\udce0 N\udcf4i, Huế"
+    await connect(f"{target.url}?a=b%20c").make("PUT", {"x-a": "1", "x-name": name}, b"body")
+    (heard,) = target.requests
+    assert (heard.method, heard.path, heard.body) == ("PUT", "/hook?a=b%20c", b"body")
+    sent = {name: value.encode("latin-1") for name, value in heard.headers.items()}
+    assert sent == {
+        "host": target.url.removeprefix("http://").removesuffix("/hook").encode(),
+        "x-a": b"1",
+        "x-name": b"H\xe0 N\xf4i, Hu\xe1\xba\xbf",
+        "content-length": b"4",
+    }
+
+
+@pytest.mark.fault(25)
+@pytest.mark.parametrize("header", [{"x": "a\r\nhost: b"}, {"x": "a\nb"}, {"x": "a\0b"}, {"x\ny": "a"}])
+async def test_header_that_would_be_two_is_not_sent(
+    start_faulty: StartFaulty, connect: Connect, header: dict[str, str]
+) -> None:
+    """Whoever let it through: a line feed or NUL in a header raises before anything is sent."""
+    target = await start_faulty(Status())
+    with pytest.raises(ValueError, match="line feed or NUL"):
+        await connect(target.url).make("POST", header, b"")
+    assert target.requests == []
+
+
+async def test_whole_answers_leave_the_connection_to_the_next(
+    start_faulty: StartFaulty, connect: Connect
+) -> None:
+    """One connection serves exchanges with bodies of any size, and interim answers (1xx) say nothing."""
+    counted = Counted(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
+    target = await start_faulty(counted)
+    exchanges = connect(target.url)
+    for size in (0, 1, 100_000, 2):
+        assert (await exchanges.make("POST", {}, bytes(size))).status == 200
+    assert len(counted.peers) == 1
+    assert [len(request.body) for request in target.requests] == [0, 1, 100_000, 2]
+
+
+@pytest.mark.fault(9)
+async def test_time_covers_the_whole_exchange(start_faulty: StartFaulty, connect: Connect) -> None:
+    """No answer in the time is a TimeoutError, and the slot is free for the next."""
+    target: FaultyTarget = await start_faulty(Hang())
+    exchanges = connect(target.url, total=0.05)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await exchanges.make("POST", {}, b"")
+
+
+@pytest.mark.fault(11)
+async def test_answer_before_the_body_was_taken_ends_the_connection(connect: Connect) -> None:
+    """A target that answers at once, and reads no more, decides by its status; the connection is reset, not flushed."""
+    ended: list[BaseException | None] = []
+    both = asyncio.Event()
+
+    class Early(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            ended.append(exc)
+            if len(ended) == 2:
+                both.set()
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Early, "127.0.0.1", 0)
+    exchanges = connect(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    for _ in range(2):
+        assert (await exchanges.make("POST", {}, bytes(64 << 20))).status == 413
+    async with asyncio.timeout(DEADLINE):
+        await both.wait()
+    server.close()

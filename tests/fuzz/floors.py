@@ -1,0 +1,113 @@
+"""What may be fed with any bytes: each takes some, and returns, or raises what it says that it raises."""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+
+from relay.config.source import Source
+from relay.decode import check_media_type, decode_json, decompress
+from relay.errors import ExpressionFailed, NotVerified, Rejected, TransformFailed
+from relay.expression import Expression, Scope
+from relay.headers import check_headers, kept, passed_on, readable
+from relay.verify import (
+    Basic,
+    Incoming,
+    Mac,
+    MacOptions,
+    Scheme,
+    Slack,
+    StandardWebhooks,
+    Stripe,
+    Token,
+    github,
+)
+
+KEYS = [
+    b"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    b"whsec_YW5vdGhlciBrZXksIGFub3RoZXIga2V5LCBhbm90aGU=",
+]
+_TIMED = MacOptions(
+    header="x-signature", signed="{method}.{id}.{timestamp}.{body}", timestamp_header="x-time", id_header="x-id",
+    encoding="base64", hash="sha512",
+)  # fmt: skip
+SCHEMES: list[Scheme] = [
+    StandardWebhooks(KEYS), Stripe(KEYS), Slack(KEYS), github(KEYS), Token(KEYS), Token(KEYS, "x-token"),
+    Basic(KEYS, "lan"), Mac(KEYS, _TIMED),
+]  # fmt: skip
+NAMES = (
+    "webhook-id", "webhook-timestamp", "webhook-signature", "svix-id", "svix-timestamp", "svix-signature",
+    "stripe-signature", "x-slack-signature", "x-slack-request-timestamp", "x-hub-signature-256", "authorization",
+    "x-token", "x-signature", "x-time", "x-id", "connection", "content-type", "content-encoding",
+)  # fmt: skip
+_SEEN = Expression('{"b": body, "h": headers, "q": query, "same": body == body}', "request")
+_LIMIT = 1 << 16
+
+
+def text_of(raw: bytes) -> str:
+    """Return bytes as the HTTP parser gives them to us."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def headers_of(raw: bytes) -> dict[str, str]:
+    """Cut bytes into the values of the headers that anything looks at."""
+    return dict(zip(NAMES, map(text_of, raw.split(b"\0")), strict=False))
+
+
+def json(raw: bytes) -> None:
+    """Decode; what is a value can be seen by expressions, and keeps its NULs and its large integers."""
+    try:
+        value = decode_json(raw)
+    except Rejected:
+        return
+    scope = Scope({"body": value, "headers": {}, "query": {}})
+    with contextlib.suppress(ExpressionFailed):
+        assert _SEEN.value(scope)["same"] is True
+
+
+def gzip(raw: bytes) -> None:
+    """Decompress: never more than the limit."""
+    for encoding in ("gzip", "deflate", "", text_of(raw[:20])):
+        with contextlib.suppress(Rejected):
+            assert len(decompress(raw, encoding, _LIMIT)) <= _LIMIT or encoding in {"", "identity"}
+    with contextlib.suppress(Rejected):
+        check_media_type(text_of(raw))
+
+
+def verification(raw: bytes) -> None:
+    """Verify with every scheme: nothing holds that no holder of a secret made."""
+    incoming = Incoming(headers_of(raw), raw)
+    for scheme in SCHEMES:
+        try:
+            scheme.verify(incoming, time.time())
+        except NotVerified:
+            continue
+        raise AssertionError(f"{scheme.name} believes {raw!r}")
+
+
+def headers(raw: bytes) -> None:
+    """Keep and pass on: what goes out is text, frames nothing, and is what expressions see."""
+    given: Mapping[str, str] = readable(headers_of(raw))
+    found = passed_on(kept(given, frozenset({"x-token"})))
+    check_headers(found)
+    assert not {"connection", "authorization", "x-token", "webhook-id"} & found.keys()
+    for value in found.values():
+        value.encode()
+    scope = Scope({"body": None, "headers": given, "query": {"q": "\0"}})
+    assert _SEEN.value(scope)["h"] == given
+    with contextlib.suppress(TransformFailed):
+        check_headers({text_of(raw): text_of(raw)})
+        assert raw.isascii()
+        assert not set(raw) & set(b" \r\n\0:")
+
+
+FLOORS: list[Callable[[bytes], None]] = [json, gzip, verification, headers]
+
+
+def config(raw: bytes, source: Callable[[bytes], Source]) -> None:
+    """Read as a YAML file: data, or problems with a place that the file has."""
+    read = source(raw)
+    assert (read.data is None) == bool(read.problems)
+    for problem in read.problems:
+        assert problem.line >= 1
+        assert problem.column >= 1
+        str(problem).encode()
