@@ -36,9 +36,10 @@ format: $(VENV)/.dev ## Bring the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## Relay against a stateless forwarder, in one run
-	@sh tests/packages.sh
-	$(BIN)/python tests/bench/bench.py
+bench: $(VENV)/.dev ## The relay, floors and peers in one run (QUICK=1, ONLY="pass-through github", SYSTEMS="relay forwarder")
+	@sh tests/packages.sh bench
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(SYSTEMS),--systems $(SYSTEMS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 soak: $(VENV)/.dev ## Kill, stop and freeze the relay under load, then account for every event (KILLS=200 TERMS=20)
 	$(BIN)/python -m tests.faults.soak --kills $(KILLS) --terms $(TERMS) --freezes $(FREEZES) --outages $(OUTAGES)

@@ -13,6 +13,7 @@ need curl curl
 need cc "gcc libc6-dev"
 need faketime faketime
 need taskset util-linux
+[ "${1:-}" != bench ] || need redis-server redis-server
 [ -z "$missing" ] && exit 0
 echo "installing$missing"
 sudo=""

@@ -10,15 +10,13 @@ target is 1.5 times that without, or more.
 
 import argparse
 import asyncio
-import contextlib
-import socket
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from tests.bench.target import refusing
 from tests.support.client import Client
 from tests.support.process import RelayProcess
 from tests.support.site import Site
@@ -26,14 +24,6 @@ from tests.support.target import Target
 
 BAR = 1.5
 KINDS = ("none", "refuses", "hangs")
-
-
-@contextlib.contextmanager
-def refusing() -> Iterator[str]:
-    """Give a URL at which nobody listens, on a port that nobody else can get."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}/"
 
 
 async def measure(kind: str, options: argparse.Namespace, down: str) -> float:

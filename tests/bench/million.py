@@ -16,38 +16,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from relay.event import Event, Owed
-from relay.store import Append
-from relay.stores.sqlite import SqliteStore
+from relay.event import Owed
+from tests.bench.fill import fill
 from tests.support.client import Client
 from tests.support.process import RelayProcess
 from tests.support.site import Site
 from tests.support.target import Target
 
-BATCH = 1000
 BODY = json.dumps({"title": "Cooperation record", "text": "x" * 250}).encode()
-HEADERS = {"content-type": "application/json", "content-length": str(len(BODY))}
 START, MEMORY, FRESH = 10.0, 200.0, 1.0  # seconds, MiB, seconds
-
-
-async def fill(path: Path, count: int) -> None:
-    """Append events that owe one delivery each to the target `down`, none of it held in memory."""
-    store = SqliteStore(path)
-    await store.open()
-    owed = (Owed("down", "down"),)
-    for start in range(0, count, BATCH):
-        waits = []
-        for _ in range(min(BATCH, count - start)):
-            now = time.time()
-            seq, event_id = store.allocate(now)
-            event = Event(seq, event_id, "down", "", "", "", "", now, HEADERS, {}, BODY)
-            waits.append(store.append(Append(event, owed, (False,), now), _nothing, _nothing))
-        await asyncio.gather(*waits)
-    await store.close()
-
-
-def _nothing() -> None:
-    pass
 
 
 def memory(pid: int, what: str) -> float:
@@ -74,7 +51,7 @@ async def main(count: int) -> int:
         site.route("up", {"forward": [{"to": "up"}]})
         site.route("down", {"forward": [{"to": "down"}]})
         began = time.monotonic()
-        await fill(site.var / "relay.db", count)
+        await fill(site.var / "relay.db", count, "down", (Owed("down", "down"),), BODY)
         print(f"filled     {count} pending deliveries in {time.monotonic() - began:.0f} s")
         began = time.monotonic()
         relay = await RelayProcess.start(site)

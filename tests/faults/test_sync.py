@@ -39,6 +39,26 @@ async def test_every_202_comes_after_a_sync_of_the_log(
         await client.close()
 
 
+async def test_an_event_and_its_delivery_cost_two_syncs(
+    site: Site, start_process: StartProcess, disk: Disk, target: Target
+) -> None:
+    """One before the 202, one for what became of it, even if no other event comes that could share them."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"forward": [{"to": "hook"}]})
+    relay = await start_process(site, disk.counting)
+    client = Client(relay.public, relay.admin)
+    before = 0
+    try:
+        for n in range(EVENTS + 1):
+            if n == 1:  # before the first one, the lane has asked the store what waits there
+                before = disk.syncs
+            await client.accepted("in", {"n": n})
+            await client.until_value(0, "relay_pending_deliveries", target="hook")
+        assert before < disk.syncs <= before + 2 * EVENTS
+    finally:
+        await client.close()
+
+
 @pytest.mark.fault(3)
 async def test_power_cut_loses_nothing_that_was_accepted(
     site: Site, start_process: StartProcess, disk: Disk, target: Target

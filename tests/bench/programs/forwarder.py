@@ -9,6 +9,8 @@ import sys
 import uvloop
 from aiohttp import ClientSession, TCPConnector, web
 
+PASSED_ON = ("content-type", "x-sent")
+
 
 async def main(port: int, target: str) -> None:
     """Serve until killed."""
@@ -16,12 +18,12 @@ async def main(port: int, target: str) -> None:
 
     async def forward(request: web.Request) -> web.Response:
         body = await request.read()
-        headers = {"content-type": request.headers["content-type"]}
+        headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
         async with session.post(target, data=body, headers=headers) as response:
             await response.read()
             return web.Response(status=response.status)
 
-    app = web.Application()
+    app = web.Application(client_max_size=16 << 20)
     app.router.add_post("/in/{route}", forward)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

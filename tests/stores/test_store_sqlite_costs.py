@@ -1,0 +1,34 @@
+"""What many events at once cost SQLite, counted: statements and transactions don't grow with the events."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.stores.engine import DEADLINE, DELIVERED, Appender, SqliteEngine, soon, start_settle
+
+TOGETHER = 64
+
+
+@pytest.mark.parametrize(("prefix", "most"), [("", 3), ("id-", 5)], ids=["plain", "deduplicated"])
+async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, most: int
+) -> None:
+    """BEGIN, the events, COMMIT; ids are looked up and remembered by one statement each. So it is with settles."""
+    monkeypatch.setattr("relay.stores.sqlite._MARK_EVERY", float("inf"))  # one more statement, once a second
+    engine = SqliteEngine(tmp_path / "relay.db")
+    store = await engine.open()
+    make = Appender(store)
+    statements: list[str] = []
+    store._connection.set_trace_callback(statements.append)
+    events = [make.event(dedupe_id=prefix and f"{prefix}{n}") for n in range(TOGETHER)]
+    until = events[0].received_at + 60 if prefix else 0.0
+    appended = [make.start(event, {"inbox": True}, until=until) for event in events]
+    assert await soon(asyncio.gather(*appended)) == [""] * TOGETHER
+    assert len(statements) <= most, statements
+    statements.clear()
+    ended = [start_settle(store, make.held(event), DELIVERED) for event in events]
+    for one in ended:
+        await asyncio.wait_for(one.wait(), DEADLINE)
+    assert len(statements) <= 3, statements
+    await engine.close_all()
