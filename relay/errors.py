@@ -23,6 +23,7 @@ class Refusal(StrEnum):
 
     MALFORMED = "malformed"
     NOT_VERIFIED = "not_verified"
+    FORBIDDEN = "forbidden"
     NO_ROUTE = "no_route"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_SLOW = "body_too_slow"
@@ -50,6 +51,7 @@ class Refusal(StrEnum):
 _STATUS = {
     Refusal.MALFORMED: 400,
     Refusal.NOT_VERIFIED: 401,
+    Refusal.FORBIDDEN: 403,
     Refusal.NO_ROUTE: 404,
     Refusal.METHOD_NOT_ALLOWED: 405,
     Refusal.BODY_TOO_SLOW: 408,

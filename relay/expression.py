@@ -19,9 +19,11 @@ _REQUEST = {"body": cel.Type.DYN, "headers": _TEXTS, "query": _TEXTS}
 _EVENT = {
     f"event.{name}": cel.Type.STRING for name in ("id", "type", "key", "dedupe_id", "route", "sender")
 } | {"event.received": cel.Type.TIMESTAMP}
+_UNSTORED = {"event.id", "event.received"}  # what an event only has once it is accepted
 _EXTENSIONS = [ext_strings.ExtStrings()]
 _VARIABLES = {
     "request": _REQUEST,
+    "verified": _REQUEST | {name: kind for name, kind in _EVENT.items() if name not in _UNSTORED},
     "event": _REQUEST | _EVENT,
     "item": _REQUEST | _EVENT | {"item": cel.Type.DYN},
 }
@@ -35,7 +37,7 @@ _BACK = str.maketrans({"\ufdd0": "\0"})
 
 
 def variables(scope: str) -> list[str]:
-    """Return what an expression may name in the scope `request`, `event` or `item`."""
+    """Return what an expression may name in the scope `request`, `verified`, `event` or `item`."""
     return sorted(_VARIABLES[scope])
 
 
@@ -92,7 +94,10 @@ class Expression:
     __slots__ = ("_compiled", "_returns", "source", "uses_body")
 
     def __init__(self, source: str, scope: str = "event") -> None:
-        """Compile `source` for the scope `request` (before the event exists), `event`, or `item`.
+        """Compile `source` for a scope: `request`, `verified`, `event`, or `item`.
+
+        A `request` alone is there before it is known who sent it; once it is `verified`, so is what the event would
+        be, but for its id and time; an `item` is one of a list.
 
         Raises ExpressionInvalid with the place of the first fault.
         """

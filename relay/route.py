@@ -76,6 +76,7 @@ class Route:
     key: Expression | None = None
     dedupe: float = 0.0
     validator: Validator | None = None
+    authorize: Expression | None = None
     quarantines: bool = False
     reads_json: bool = False
     tries_json: bool = False
@@ -86,6 +87,11 @@ class Route:
     retention: float | None = None
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Each incoming path with its sender: the route's own path, or under it one for each named sender."""
+        return {f"{self.path}/{sender}" if sender else self.path: sender for sender in self.schemes}
 
 
 class Verified(NamedTuple):
@@ -136,7 +142,7 @@ def check(
                 raise
             invalid = rejected
     scope = Scope({"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query))
-    return Verified(
+    verified = Verified(
         sender=sender,
         headers=kept(headers, scheme.secret_headers),
         query=query,
@@ -148,6 +154,33 @@ def check(
         scope=scope,
         invalid=invalid,
     )
+    if route.authorize is not None and invalid is None:
+        seen = {
+            "event.sender": sender,
+            "event.route": route.name,
+            "event.type": verified.type,
+            "event.key": verified.key,
+            "event.dedupe_id": verified.id,
+        }
+        check_allowed(route, sender, scope.widened(seen))
+    return verified
+
+
+def check_allowed(route: Route, sender: str, scope: Scope) -> None:
+    """Raise Rejected (forbidden) unless the route's `authorize` holds; what it can't tell, it denies.
+
+    The sender has been verified: it may know the rule.
+    """
+    if route.authorize is None:
+        return
+    rule = " ".join(route.authorize.source.split())
+    try:
+        if route.authorize.value(scope) is True:
+            return
+        why = f"{rule} does not hold"
+    except ExpressionFailed as error:
+        why = f"whether {rule} holds can't be told: {error}"
+    raise Rejected(Refusal.FORBIDDEN, f"{sender or 'the sender'} may not send this: {why}")
 
 
 def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any]) -> Filtered:
@@ -275,7 +308,8 @@ def describe(route: Route) -> dict[str, Any]:
     """Describe a route for `relay routes` and the console."""
     return {
         "route": route.name,
-        "paths": [route.path if not sender else f"{route.path}/{sender}" for sender in route.schemes],
+        "paths": list(route.paths),
+        "senders": [sender for sender in route.schemes if sender],
         "scheme": next(iter(route.schemes.values())).name,
         "forwards": [
             {

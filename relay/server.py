@@ -76,8 +76,7 @@ class Server:
         served = {}
         for route in routes.values():
             counters = _RouteCounters(self._metrics, route)
-            for sender in route.schemes:
-                path = f"{route.path}/{sender}" if sender else route.path
+            for path, sender in route.paths.items():
                 served[path] = _Served(route, sender, counters)
         self._by_path = served
 
@@ -137,7 +136,7 @@ class Server:
             # The routes were reloaded while the body came: what is accepted must fit the lanes that run now.
             if current is None:
                 raise Rejected(Refusal.NO_ROUTE, "there is nothing here")
-            route = current.route
+            served, route = current, current.route
         counters = served.counters
         counters.bytes.observe(len(body))
         now = time.time()

@@ -117,7 +117,7 @@ def attempt(
         verified = check(route, sender, incoming, query or {}, now)
     except Rejected as rejected:
         places = "".join(f"\n{path or 'body'}: {text}" for path, text in rejected.where)
-        step = {401: "verify", 422: "validate"}.get(rejected.reason.status, "decode")
+        step = {401: "verify", 403: "authorize", 422: "validate"}.get(rejected.reason.status, "decode")
         trial.steps.append(Step(step, False, f"{rejected.reason.status} {rejected.detail}{places}"))
         trial.refusal = rejected
         return trial
@@ -133,6 +133,8 @@ def attempt(
         trial.quarantined = True
     elif route.validator is not None:
         trial.steps.append(Step("validate", True, "the payload is what the route takes"))
+    if route.authorize is not None and verified.invalid is None:
+        trial.steps.append(Step("authorize", True, route.authorize.source))
     facts = {"id": verified.id, "type": verified.type, "key": verified.key}
     trial.steps.append(Step("event", True, "  ".join(f"{name}={text!r}" for name, text in facts.items())))
     trial.event = event = Event(
@@ -166,6 +168,9 @@ def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:
 
 def judge(sample: Sample, route: Route, targets: Mapping[str, Any]) -> list[str]:
     """Return how what came of a sample differs from what it expects; empty if it doesn't."""
+    if sample.sender not in route.schemes:
+        known = ", ".join(sender for sender in route.schemes if sender) or "none"
+        return [f"`sender` is {sample.sender!r}; the route's senders: {known}"]
     trial = attempt(
         route, targets, sample.body, sample.headers,
         query=sample.query, sender=sample.sender, signed=sample.signed,

@@ -9,7 +9,7 @@ from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics
-from relay.route import Route, choose, read_again
+from relay.route import Route, check_allowed, choose, read_again
 from relay.store import EventRecord, Store
 
 MOST = 1000  # deliveries of one request
@@ -79,6 +79,7 @@ class Replayer:
             raise CannotReplay(f"there is no route {event.route} any more")
         try:
             read, scope = read_again(route, event)
+            check_allowed(route, event.sender, scope)
         except Rejected as rejected:
             places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
             raise CannotReplay(f"it is still not valid: {rejected.detail} {places}".strip()) from None

@@ -4,6 +4,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,21 +62,14 @@ def routes(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJ
     if as_json:
         show.as_json({"listen": found.config.listen, "routes": described})
         return
-    show.table(
-        ("URL", "scheme", "forward", "to", "when"),
-        [
-            (
-                f"http://{found.config.listen}{path}",
-                one["scheme"],
-                forward["name"],
-                forward["to"],
-                forward["when"],
-            )
-            for one in described
-            for path in one["paths"]
-            for forward in one["forwards"]
-        ],
-    )
+    rows = []
+    for one in described:
+        urls = [(f"http://{found.config.listen}{path}", one["scheme"]) for path in one["paths"]]
+        forwards = [(forward["name"], forward["to"], forward["when"]) for forward in one["forwards"]]
+        rows += [
+            (*(url or ("", "")), *(forward or ("", "", ""))) for url, forward in zip_longest(urls, forwards)
+        ]
+    show.table(("URL", "scheme", "forward", "to", "when"), rows)
 
 
 def try_(
@@ -84,6 +78,7 @@ def try_(
         Path, typer.Argument(help="A body, or a sample (samples/NAME.json); - for standard input.")
     ],
     header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],
+    sender: options.Sender = "",
     config: options.Config = options.DEFAULT_CONFIG,
     as_json: options.AsJson = False,
 ) -> None:
@@ -91,16 +86,17 @@ def try_(
     found = options.loaded(config, SecretsMode.PRETEND)
     chosen = pick(found.routes, route)
     headers = {"content-type": "application/json"} | parse_headers(header)
-    sender, signed, query = next(iter(chosen.schemes)), True, dict[str, str]()
+    signed, query = True, dict[str, str]()
     try:
         if file.parent.name == "samples":
             sample = trial.read_sample(file)
             body, headers = sample.body, {**sample.headers, **parse_headers(header)}
-            sender, signed, query = sample.sender, sample.signed, dict(sample.query)
+            sender, signed, query = sender or sample.sender, sample.signed, dict(sample.query)
         else:
             body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except (OSError, trial.SampleInvalid) as error:
         show.fail(str(error), 2)
+    pick_sender(chosen, sender)
     result = trial.attempt(chosen, found.targets, body, headers, query=query, sender=sender, signed=signed)
     ok = all(step.ok for step in result.steps)
     if as_json:
@@ -176,6 +172,15 @@ def pick(found: Mapping[str, Route], name: str) -> Route:
     if route is None:
         show.fail(f"there is no route {name!r}; there are: {', '.join(found)}", 2)
     return route
+
+
+def pick_sender(route: Route, sender: str) -> None:
+    """Return if `sender` is one of the route's ('' of a route without named ones), or exit."""
+    if sender in route.schemes:
+        return
+    if "" in route.schemes:
+        show.fail(f"the route {route.name} has no named senders; leave --sender out", 2)
+    show.fail(f"name one of its senders with --sender: {', '.join(route.schemes)}", 2)
 
 
 def parse_headers(given: list[str]) -> dict[str, str]:

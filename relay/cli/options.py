@@ -15,6 +15,7 @@ Config = Annotated[
 ]
 DEFAULT_CONFIG = Path("config/relay.yaml")
 EventId = Annotated[str, typer.Argument(help="The relay's id of the event, or the sender's.")]
+Sender = Annotated[str, typer.Option(help="Which sender to be, on a route that has several.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Url = Annotated[str, typer.Option("--url", help="The admin listener, if it is not the configuration's.")]
 Token = Annotated[

@@ -103,9 +103,9 @@ def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:
     """Return each incoming URL with its scheme, and the admin listener's URL."""
     public = f"http://{loaded.config.listen.rpartition(':')[0]}:{relay.public_port}"
     incoming = {
-        f"{public}{route.path}/{sender}" if sender else f"{public}{route.path}": scheme.name
+        f"{public}{path}": route.schemes[sender].name
         for route in loaded.routes.values()
-        for sender, scheme in route.schemes.items()
+        for path, sender in route.paths.items()
     }
     return incoming, f"http://{loaded.config.admin.listen.rpartition(':')[0]}:{relay.admin_port}"
 
@@ -127,7 +127,9 @@ def _greet(loaded: Loaded, relay: Relay) -> None:
         command = Path(sys.argv[0]).resolve()
         shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
         print("\n  try it, in another terminal:")
-        print(f'    echo \'{{"name": "Lan"}}\' | {shown} send {name}\n', flush=True)
+        sender = next(iter(loaded.routes[name].schemes))
+        option = f" --sender {sender}" if sender else ""
+        print(f'    echo \'{{"name": "Lan"}}\' | {shown} send {name}{option}\n', flush=True)
 
 
 def _calm_collector() -> None:

@@ -12,7 +12,7 @@ import aiohttp
 import typer
 
 from relay.cli import options, show
-from relay.cli.offline import parse_headers, pick
+from relay.cli.offline import parse_headers, pick, pick_sender
 from relay.config import SecretsMode
 
 _TIMEOUT = 30.0  # seconds
@@ -22,22 +22,21 @@ def send(
     route: Annotated[str, typer.Argument(help="The route's name.")],
     file: Annotated[Path, typer.Argument(help="The body; - for standard input.")] = Path("-"),
     header: Annotated[list[str], typer.Option("--header", "-H", help="NAME: VALUE")] = [],
-    sender: Annotated[str, typer.Option(help="Which sender to be, on a route that has several.")] = "",
+    sender: options.Sender = "",
     config: options.Config = options.DEFAULT_CONFIG,
     as_json: options.AsJson = False,
 ) -> None:
     """Sign a body with the route's own secret, post it, and print the answer."""
     found = options.loaded(config, SecretsMode.READ)
     chosen = pick(found.routes, route)
-    if sender not in chosen.schemes:
-        show.fail(f"name one of its senders with --sender: {', '.join(chosen.schemes)}", 2)
+    pick_sender(chosen, sender)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         show.fail(f"{file}: {error.strerror}", 2)
     signed = chosen.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", time.time())
     headers = {"content-type": "application/json", **parse_headers(header), **signed.headers}
-    path = f"{chosen.path}/{sender}" if sender else chosen.path
+    (path,) = (path for path, who in chosen.paths.items() if who == sender)
     url = f"http://{found.config.listen}{path}"
     status, answer = asyncio.run(_post(url, body, headers))
     if as_json:

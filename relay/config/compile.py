@@ -1,23 +1,21 @@
 """A route's file to the route that runs: secrets followed, expressions compiled, code loaded."""
 
-import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from relay.config import models, scheme
+from relay.config import models
 from relay.config.code import CodeFolder, CodeInvalid
+from relay.config.express import TEXT, compiled, optional
 from relay.config.models import is_name
 from relay.config.payload import ModelValidator, SchemaValidator
+from relay.config.scheme import Verification
 from relay.config.secret import Secrets, SecretUnavailable
 from relay.config.source import Path_, Source, nearest
-from relay.expression import Expression, ExpressionInvalid, variables
+from relay.expression import Expression
 from relay.route import Each, Forward, Route, Validator, unconditional
-from relay.sign import decode_key
-from relay.verify import EventDefaults, Scheme, Unverified
-
-_TEXT = ("STRING", "INT", "UINT", "DOUBLE", "BOOL", "NULL")
+from relay.verify import EventDefaults
 
 
 @dataclass(slots=True)
@@ -39,28 +37,33 @@ class Compiler:
                 f"the folder's name {name!r} can't be a route's name",
                 "rename it with letters, digits, dots, dashes and underscores",
             )
-        built = self._scheme(source, file.verify)
+        schemes = Verification(source, self.secret).schemes(file)
         code = CodeFolder(folder)
         validator = self._validator(source, file, code)
         forwards = tuple(
             self._forward(source, ("forward", n), forward, code, file.forward)
             for n, forward in enumerate(file.forward)
         )
-        own, own_body = self._event(source, file, built.defaults if built else EventDefaults())
-        if built is None or len(source.problems) > before:
+        own, own_body = self._event(
+            source, file, next(iter(schemes.values())).defaults if schemes else EventDefaults()
+        )
+        authorize = optional(source, ("authorize",), file.authorize, ("BOOL",), "verified")
+        if not schemes or len(source.problems) > before:
             return None
+        own_body |= authorize is not None and authorize.uses_body
         reads = file.payload is not None or own_body or any(map(_reads_body, forwards))
         deduplicates = own["id"] is not None
         return Route(
             name=name,
             path=file.path or f"/in/{name}",
-            schemes={"": built},
+            schemes=schemes,
             forwards=forwards,
             id=own["id"],
             type=own["type"],
             key=own["key"],
             dedupe=file.event.dedupe if deduplicates else 0.0,
             validator=validator,
+            authorize=authorize,
             quarantines=file.payload is not None and file.payload.invalid == "quarantine",
             reads_json=reads,
             tries_json=any(one is not None and one.uses_body for one in own.values())
@@ -89,36 +92,6 @@ class Compiler:
             )
         return secret.value
 
-    def _scheme(self, source: Source, verify: models.AnyVerify) -> Scheme | None:
-        if isinstance(verify, models.VerifyNone):
-            return Unverified()
-        before = len(source.problems)
-        values = [
-            self.secret(source, ("verify", "secrets", n), reference)
-            for n, reference in enumerate(verify.secrets)
-        ]
-        if len(source.problems) > before:
-            return None
-        if isinstance(verify, models.VerifyStandard) and not self._are_keys(source, values):
-            return None
-        try:
-            return scheme.build(verify, values)
-        except ValueError as error:
-            field_name = "signed" if str(error).startswith("signed:") else "secrets"
-            source.problem(("verify", field_name), str(error), "correct it, or choose another scheme")
-            return None
-
-    def _are_keys(self, source: Source, values: list[bytes]) -> bool:
-        """Tell whether the secrets can be keys of Standard Webhooks, noting each that can't."""
-        before = len(source.problems)
-        for n, value in enumerate(values):
-            try:
-                decode_key(value)
-            except ValueError as error:
-                remedy = "use managed:NAME, or a whsec_… secret"
-                source.problem(("verify", "secrets", n), str(error), remedy)
-        return len(source.problems) == before
-
     def _validator(self, source: Source, file: models.RouteFile, code: CodeFolder) -> Validator | None:
         if file.payload is None:
             return None
@@ -142,7 +115,7 @@ class Compiler:
             if given is None:
                 made[name] = Expression(default, "request") if default else None
                 continue
-            own = self._expression(source, ("event", name), given, "request", _TEXT)
+            own = compiled(source, ("event", name), given, "request", TEXT)
             own_body |= own is not None and own.uses_body
             made[name] = own
         return made, own_body
@@ -158,8 +131,8 @@ class Compiler:
                 remedy = nearest(to, list(self.targets)) or "declare it under `targets` in the config"
                 source.problem((*path, "to"), f"there is no target {to!r}", remedy)
         else:
-            items = self._expression(source, (*path, "to", "each"), forward.to.each, "event", ("LIST",))
-            target = self._expression(source, (*path, "to", "target"), forward.to.target, "item", _TEXT)
+            items = compiled(source, (*path, "to", "each"), forward.to.each, "event", ("LIST",))
+            target = compiled(source, (*path, "to", "target"), forward.to.target, "item", TEXT)
             if items is not None and target is not None:
                 to = Each(items, target)
         transform: Any = None
@@ -176,35 +149,15 @@ class Compiler:
             name=name,
             to=to,
             ordered=forward.ordered,
-            when=self._optional(source, (*path, "when"), forward.when, ("BOOL",)),
+            when=optional(source, (*path, "when"), forward.when, ("BOOL",)),
             transform=transform,
-            body=self._optional(source, (*path, "body"), forward.body, ()),
+            body=optional(source, (*path, "body"), forward.body, ()),
             headers=tuple(
                 (header, made)
                 for header, text in forward.headers.items()
-                if (made := self._expression(source, (*path, "headers", header), text, "event", _TEXT))
+                if (made := compiled(source, (*path, "headers", header), text, "event", TEXT))
             ),
         )
-
-    def _optional(
-        self, source: Source, path: Path_, text: str | None, types: tuple[str, ...]
-    ) -> Expression | None:
-        return None if text is None else self._expression(source, path, text, "event", types)
-
-    def _expression(
-        self, source: Source, path: Path_, text: str, scope: str, types: tuple[str, ...]
-    ) -> Expression | None:
-        try:
-            made = Expression(text, scope)
-        except ExpressionInvalid as error:
-            remedy = _remedy(error, text, scope)
-            source.expression_problem(path, str(error), remedy, error.line, error.column)
-            return None
-        if types and not made.returns(*types):
-            wanted = "text or a number" if types == _TEXT else " or ".join(types).lower()
-            source.problem(path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}")
-            return None
-        return made
 
 
 def _default_name(forward: models.ForwardFile, siblings: list[models.ForwardFile]) -> str:
@@ -220,13 +173,3 @@ def _reads_body(forward: Forward) -> bool:
     if isinstance(forward.to, Each):
         expressions += [forward.to.items, forward.to.target]
     return any(expression is not None and expression.uses_body for expression in expressions)
-
-
-def _remedy(error: ExpressionInvalid, text: str, scope: str) -> str:
-    """Return what to do about an expression that does not compile."""
-    found = re.match(r"undeclared reference to '(.+)'", str(error))
-    if found is None or re.search(rf"{re.escape(found[1])}\s*\(", text):
-        return "see the CEL language definition"
-    known = variables(scope)
-    given = found[1] if found[1].startswith("event.") else found[1].partition(".")[0]
-    return nearest(given, known) or f"known here: {', '.join(known)}"

@@ -135,13 +135,11 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
         route = compiler.route(source, file) if file is not None else None
         if route is None:
             continue
-        if route.path in paths:
-            source.problem(
-                ("path",),
-                f"the route {paths[route.path]} has the path {route.path} too",
-                "give one another path",
-            )
-        paths[route.path] = route.name
+        for taken in route.paths.keys() & paths.keys():
+            at = ("senders", route.paths[taken]) if route.paths[taken] else ("path",)
+            said = f"the route {paths[taken]} has the path {taken} too"
+            source.problem(at, said, "give one another path", key=len(at) > 1)
+        paths |= dict.fromkeys(route.paths, route.name)
         routes[route.name] = route
     return routes
 

@@ -65,6 +65,9 @@ def test_any_text_compiles_or_is_invalid(source: str) -> None:
         ("event.type", "request", False),
         ("event.type", "event", True),
         ("event.type", "item", True),
+        ("event.sender + event.route + event.type + event.key + event.dedupe_id", "verified", True),
+        ("event.id", "verified", False),
+        ("event.received", "verified", False),
         ("item", "request", False),
         ("item", "event", False),
         ("item", "item", True),
@@ -76,7 +79,7 @@ def test_any_text_compiles_or_is_invalid(source: str) -> None:
     ],
 )
 def test_scopes_know_their_variables(source: str, given_scope: str, known: bool) -> None:  # noqa: FBT001  a table's column
-    """The event exists for forwards only, an item inside a recipient list only."""
+    """The event exists for forwards only, but for what a verified sender says of it; an item inside a recipient list only."""
     if known:
         Expression(source, given_scope)
     else:

@@ -10,6 +10,7 @@ from relay.config.models.route import (
     Respond,
     RouteFile,
     RouteLimits,
+    SenderFile,
     To,
 )
 from relay.config.models.target import (
@@ -67,6 +68,7 @@ __all__ = [
     "Retry",
     "RouteFile",
     "RouteLimits",
+    "SenderFile",
     "Sign",
     "Target",
     "Targets",

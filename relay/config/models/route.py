@@ -13,12 +13,20 @@ from pydantic import (
 
 from relay.config.models.fields import (
     Model,
+    Name,
     Positive,
+    Secrets,
     name,
     own_headers,
 )
 from relay.config.models.verify import AnyVerify
 from relay.config.units import Duration, Kept, PerTime, Size, fault
+
+
+class SenderFile(Model):
+    """One who posts to a URL of its own, with secrets of its own."""
+
+    secrets: Secrets
 
 
 class EventFile(Model):
@@ -108,8 +116,10 @@ class RouteFile(Model):
 
     path: str | None = None
     verify: AnyVerify
+    senders: Annotated[dict[Name, SenderFile], Field(min_length=1)] | None = None
     event: EventFile = EventFile()
     payload: Payload | None = None
+    authorize: str | None = None
     limits: RouteLimits = RouteLimits()
     retention: Kept | None = None
     respond: Respond = Respond()

@@ -1,4 +1,4 @@
-"""What may stand under `verify` in `route.yaml`, scheme by scheme."""
+"""What may stand under `verify` in `route.yaml`, scheme by scheme; `secrets` stand under `senders` if there are any."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ class VerifyStandard(Model):
     """Standard Webhooks."""
 
     scheme: Literal["standard-webhooks"]
-    secrets: Secrets
+    secrets: Secrets | None = None
     tolerance: Duration = 300.0
 
 
@@ -23,14 +23,14 @@ class VerifyGithub(Model):
     """GitHub."""
 
     scheme: Literal["github"]
-    secrets: Secrets
+    secrets: Secrets | None = None
 
 
 class VerifyStripe(Model):
     """Stripe."""
 
     scheme: Literal["stripe"]
-    secrets: Secrets
+    secrets: Secrets | None = None
     tolerance: Duration = 300.0
 
 
@@ -38,7 +38,7 @@ class VerifySlack(Model):
     """Slack."""
 
     scheme: Literal["slack"]
-    secrets: Secrets
+    secrets: Secrets | None = None
     tolerance: Duration = 300.0
 
 
@@ -71,7 +71,7 @@ class VerifyHmac(Model):
     timestamp: Timestamp | None = None
     id: MessageId | None = None
     url: str = ""
-    secrets: Secrets
+    secrets: Secrets | None = None
 
     _check = field_validator("header")(header_name)
 
@@ -81,7 +81,7 @@ class VerifyToken(Model):
 
     scheme: Literal["token"]
     header: str = "authorization"
-    secrets: Secrets
+    secrets: Secrets | None = None
 
     _check = field_validator("header")(header_name)
 
@@ -91,7 +91,7 @@ class VerifyBasic(Model):
 
     scheme: Literal["basic"]
     username: str
-    secrets: Secrets
+    secrets: Secrets | None = None
 
 
 class VerifyNone(Model):
