@@ -246,6 +246,7 @@ class HappeningHeld(_AboutHappening):
 
 
 class _Signed(Happened):
+    thing = "happening"
     title: OpenTitle
     parties: Annotated[tuple[Text, ...], about("Các bên ký", "who signed", max_length=100)] = ()
     value: Annotated[Money | None, about("Giá trị", "its value")] = None
