@@ -16,6 +16,7 @@ from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes
 from relay.metrics import Metrics
 from relay.protocol import PublicServer
+from relay.restore import Restorer
 from relay.route import Route
 from relay.server import Server, ServerLimits
 from relay.store import Commit, Pruned, Retention
@@ -71,6 +72,7 @@ class Relay:
         await self._bury()
         await self.lanes.fit(self._loaded.targets)
         self._pruning = asyncio.create_task(self._prune())
+        self._restorer = Restorer(self.store, self.metrics.payload, self._route)
         self.server = Server(
             self.lanes,
             self.store,
@@ -79,6 +81,7 @@ class Relay:
             self.store.token,
         )
         self._serve_routes()
+        self._restoring = asyncio.create_task(self._restorer.run())
         await self._check_disk()
         self._watching = asyncio.create_task(self._watch_disk())
         self._public = web.ServerRunner(
@@ -124,9 +127,10 @@ class Relay:
             await site.stop()
         async with self._reloading:
             await self.lanes.stop()
-        self._pruning.cancel()
-        self._watching.cancel()
-        await asyncio.gather(self._pruning, self._watching, return_exceptions=True)
+        background = (self._pruning, self._watching, self._restoring)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await self._public.cleanup()
         await self._admin.cleanup()
         await self.store.close()
@@ -158,6 +162,7 @@ class Relay:
             self.metrics.add_route(route)
             if any(scheme.name == "none" for scheme in route.schemes.values()):
                 _log.warning("route_unverified", route=route.name, detail="anyone who reaches it is believed")
+        self.metrics.payload.fit(self._loaded.routes)
         self.server.serve(self._loaded.routes)
 
     async def _bury(self) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from relay.breaker import BreakerState
 from relay.errors import Outcome, Reason, Refusal
+from relay.payload_metrics import PayloadMetrics
 from relay.route import ForwardOutcome, Route
 from relay.settle import Verdict
 
@@ -125,6 +126,7 @@ class Metrics:
             ("version", "python", "sqlite"),
             registry=registry,
         )
+        self.payload = PayloadMetrics(registry)
         for refusal in Refusal:
             self.requests.labels(NO_ROUTE, refusal.outcome.value, refusal.value)
 

@@ -4,7 +4,7 @@ Filter at accept, transform at delivery: the store keeps the raw body once, howe
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +15,7 @@ from relay.event import Event, Owed
 from relay.expression import Expression, Scope
 from relay.headers import kept
 from relay.limit import Rate
+from relay.series import Measure, Observed, observe
 from relay.verify import Handshake, Incoming, Scheme
 
 
@@ -85,6 +86,7 @@ class Route:
     status: int = 202
     time_limit: float = 1.0
     retention: float | None = None
+    measures: tuple[Measure, ...] = ()
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
 
@@ -259,15 +261,30 @@ def read_again(route: Route, event: Event) -> tuple[Event, Scope]:
 
     Returns the event with its payload, and the scope of its expressions.
     """
-    plain, value = _decode(route, event.body, event.headers)
+    plain, value, scope = _seen_again(route, event)
     payload = route.validator.validate(plain, value) if route.validator else value
     event = Event(
         event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
         event.received_at, event.headers, event.query, event.body, payload,
     )  # fmt: skip
-    seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
-    scope = Scope(seen, nul=_may_hold_nul(plain, event.query))
     return event, scope
+
+
+def observed(route: Route, event: Event, scope: Scope) -> Observed:
+    """Return what an event says about the route's metrics: of its headers, only those that are stored."""
+    seen = {"headers": event.headers, "query": event.query} | event_values(event)
+    return observe(route.measures, scope.widened(seen), route.time_limit)
+
+
+def observed_again(route: Route, measures: Sequence[Measure], event: Event) -> Observed:
+    """Return what a stored event says about some of the route's metrics; raise Rejected if it can't be decoded."""
+    return observe(measures, _seen_again(route, event)[2], route.time_limit)
+
+
+def _seen_again(route: Route, event: Event) -> tuple[bytes, Any, Scope]:
+    plain, value = _decode(route, event.body, event.headers)
+    seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
+    return plain, value, Scope(seen, nul=_may_hold_nul(plain, event.query))
 
 
 def _yes(when: Expression, scope: Scope) -> bool:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -21,7 +22,8 @@ from relay.event import Delivery, Event, Owed
 from relay.lane import Lane
 from relay.limit import Rate, take, wait
 from relay.metrics import NO_ROUTE, Metrics
-from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose
+from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
+from relay.series import Observed
 from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
 
@@ -190,7 +192,8 @@ class Server:
             if verified.invalid is None
             else Filtered((), ())
         )
-        future = self._append(route, event, filtered.owed, verified)
+        seen = observed(route, event, verified.scope) if route.measures and verified.invalid is None else None
+        future = self._append(route, event, filtered.owed, verified, seen)
         if deduplicates:
             self._committing[key] = event_id, future
         try:
@@ -215,7 +218,12 @@ class Server:
         return web.Response(status=route.status, body=answer, headers=_JSON)
 
     def _append(
-        self, route: Route, event: Event, owed: tuple[Owed, ...], verified: Verified
+        self,
+        route: Route,
+        event: Event,
+        owed: tuple[Owed, ...],
+        verified: Verified,
+        seen: Observed | None,
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
@@ -236,6 +244,9 @@ class Server:
             Delivery(event, n, one.forward, one.target, 0, since, self._token) for n, one in enumerate(owed)
         ]
         handover = _Handover(lanes, deliveries, held, since)
+        committed = handover.committed
+        if seen is not None:
+            committed = partial(self._observe, handover, event, seen)
         return self._store.append(
             Append(
                 event,
@@ -245,9 +256,13 @@ class Server:
                 quarantined=verified.invalid is not None,
                 dedupe_until=since + route.dedupe if verified.id and route.dedupe else 0.0,
             ),
-            handover.committed,
+            committed,
             handover.released,
         )
+
+    def _observe(self, handover: "_Handover", event: Event, seen: Observed) -> None:
+        handover.committed()
+        self._metrics.payload.observe(event.route, event.seq, seen)
 
 
 class _Handover(NamedTuple):

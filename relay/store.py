@@ -132,6 +132,14 @@ class Pruned:
 
 
 @dataclass(frozen=True, slots=True)
+class Walked:
+    """Events in the order of acceptance, and after which to look on (0: there are no more)."""
+
+    events: list[Event]
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What stands in the store."""
 
@@ -227,6 +235,9 @@ class Store(Protocol):
 
     async def events(self, query: Query) -> list[EventRecord]:
         """List events, the newest first."""
+
+    async def walk(self, query: Query, beyond: int, size: int) -> Walked:
+        """Return accepted events after `beyond`, the oldest first: of `query.limit`, and at most about `size` bytes."""
 
     async def dead(self, query: Query) -> list[DeliveryRecord]:
         """List dead letters, the newest events' first."""

@@ -11,7 +11,8 @@ from relay.decode import decode_json
 from relay.errors import Rejected, TransformFailed
 from relay.event import Event, format_id
 from relay.outgoing import Outgoing, prepare
-from relay.route import ForwardOutcome, Route, check, choose
+from relay.route import ForwardOutcome, Route, check, choose, observed
+from relay.series import Observed
 from relay.verify import Handshake, Incoming
 
 _UNCHANGED = "unchanged"
@@ -143,7 +144,20 @@ def attempt(
     )  # fmt: skip
     if not trial.quarantined:
         _forward(trial, route, event, choose(route, event, verified.scope, targets))
+        if route.measures:
+            _observe(trial, observed(route, event, verified.scope))
     return trial
+
+
+def _observe(trial: Trial, said: Observed) -> None:
+    for one in said.observations:
+        labels = ", ".join(
+            f'{name}="{text}"' for name, text in zip(one.measure.label_names, one.labels, strict=True)
+        )
+        value = "goes away" if one.value is None else f"{one.value:.15g}"
+        trial.steps.append(Step(f"metric {one.measure.name}", True, f"{{{labels}}} {value}"))
+    for failure in said.failures:
+        trial.steps.append(Step(f"metric {failure.measure.name}", False, f"error: {failure.detail}"))
 
 
 def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:

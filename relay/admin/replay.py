@@ -9,7 +9,7 @@ from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics
-from relay.route import Route, check_allowed, choose, read_again
+from relay.route import Route, check_allowed, choose, observed, read_again
 from relay.store import EventRecord, Store
 
 MOST = 1000  # deliveries of one request
@@ -86,6 +86,8 @@ class Replayer:
         filtered = choose(route, read, scope, self._lanes)
         if not await self._store.release(event, filtered.owed, now):
             return []
+        if route.measures:
+            self._metrics.payload.release(route.name, event.seq, observed(route, event, scope))
         for _, target, said, _ in filtered.said:
             self._metrics.forwards.labels(route.name, target, said.value).inc()
         for one in filtered.owed:

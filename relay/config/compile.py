@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from relay.config import models
+from relay.config import metric, models
 from relay.config.code import CodeFolder, CodeInvalid
 from relay.config.express import TEXT, compiled, optional
 from relay.config.models import is_name
@@ -48,6 +48,7 @@ class Compiler:
             source, file, next(iter(schemes.values())).defaults if schemes else EventDefaults()
         )
         authorize = optional(source, ("authorize",), file.authorize, ("BOOL",), "verified")
+        measures = metric.measures(source, file.metrics)
         if not schemes or len(source.problems) > before:
             return None
         own_body |= authorize is not None and authorize.uses_body
@@ -67,12 +68,14 @@ class Compiler:
             quarantines=file.payload is not None and file.payload.invalid == "quarantine",
             reads_json=reads,
             tries_json=any(one is not None and one.uses_body for one in own.values())
-            or any(forward.transform for forward in forwards),
+            or any(forward.transform for forward in forwards)
+            or any(map(metric.reads_body, measures)),
             body_limit=file.limits.body,
             rate=file.limits.rate,
             status=file.respond.status,
             retention=file.retention,
             time_limit=file.limits.time,
+            measures=measures,
             by_name={forward.name: forward for forward in forwards},
             always=unconditional(forwards),
         )

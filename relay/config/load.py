@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from relay.config import models
+from relay.config import metric, models
 from relay.config.compile import Compiler
 from relay.config.secret import Secrets, SecretsMode
 from relay.config.source import Path_, Source
@@ -125,6 +125,7 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
         return {}
     routes: dict[str, Route] = {}
     paths: dict[str, str] = {}
+    metrics: dict[str, str] = {}
     for entry in sorted(folder.iterdir()):
         path = entry / "route.yaml"
         if not path.is_file():
@@ -139,6 +140,7 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
             at = ("senders", route.paths[taken]) if route.paths[taken] else ("path",)
             said = f"the route {paths[taken]} has the path {taken} too"
             source.problem(at, said, "give one another path", key=len(at) > 1)
+        metric.clash(source, route.name, route.measures, metrics)
         paths |= dict.fromkeys(route.paths, route.name)
         routes[route.name] = route
     return routes

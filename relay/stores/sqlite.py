@@ -30,11 +30,13 @@ from relay.store import (
     Query,
     Retention,
     Settle,
+    Walked,
 )
 from relay.stores import ordered, prune, rows
 from relay.stores.file import open_file
 from relay.stores.plan import Plan, pause
 from relay.stores.schema import VERSIONS
+from relay.stores.walk import walk
 from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
@@ -231,6 +233,10 @@ class SqliteStore:
         if query.quarantined:
             where += " AND quarantined = 1"
         return await self._read(lambda c: self._records(c, where, values, query.limit))
+
+    async def walk(self, query: Query, beyond: int, size: int) -> Walked:
+        """Return a page of accepted events, the oldest first."""
+        return await self._read(lambda c: walk(c, self._tag, query, beyond, size))
 
     async def dead(self, query: Query) -> list[DeliveryRecord]:
         """List dead letters, the newest events' first."""

@@ -1,6 +1,7 @@
 """What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
 
 from relay.config.models.fields import is_name
+from relay.config.models.metric import MetricFile
 from relay.config.models.relay import Admin, AnyEgress, EgressFile, Limits, RelayFile, Retention
 from relay.config.models.route import (
     EachFile,
@@ -61,6 +62,7 @@ __all__ = [
     "HttpTarget",
     "Limits",
     "MessageId",
+    "MetricFile",
     "Payload",
     "RelayFile",
     "Respond",

@@ -19,6 +19,7 @@ from relay.config.models.fields import (
     name,
     own_headers,
 )
+from relay.config.models.metric import MetricFile
 from relay.config.models.verify import AnyVerify
 from relay.config.units import Duration, Kept, PerTime, Size, fault
 
@@ -124,6 +125,7 @@ class RouteFile(Model):
     retention: Kept | None = None
     respond: Respond = Respond()
     forward: Annotated[list[ForwardFile], Field(min_length=1)]
+    metrics: list[MetricFile] = Field(default=[])
 
     @field_validator("path")
     @classmethod

@@ -1,0 +1,137 @@
+"""Observations: what an event says about the user's own metrics, and what is said of what can't be observed."""
+
+import time
+from typing import Any
+
+import pytest
+
+from relay.expression import Expression, Scope
+from relay.series import Failure, Kind, Measure, Observation, observe
+
+NOW = "2026-11-23T08:00:00Z"
+
+
+def scope(body: Any) -> Scope:
+    return Scope({"body": body, "headers": {}, "query": {}, "event.type": "push"})
+
+
+def measure(kind: Kind = Kind.GAUGE, **given: Any) -> Measure:
+    inner = "item" if "each" in given else "event"
+    made: dict[str, Any] = {
+        name: Expression(text, "event" if name == "each" else inner)
+        for name, text in given.items()
+        if name != "labels"
+    }
+    labels = tuple((name, Expression(text, inner)) for name, text in given.get("labels", {}).items())
+    return Measure("some", kind, labels=labels, **made)
+
+
+def said(made: Measure, body: Any) -> list[tuple[tuple[str, ...], float | None]]:
+    found = observe([made], scope(body), 1.0)
+    assert found.failures == ()
+    return [(one.labels, one.value) for one in found.observations]
+
+
+def failed(made: Measure, body: Any) -> str:
+    found = observe([made], scope(body), 1.0)
+    assert found.observations == ()
+    (failure,) = found.failures
+    return failure.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, 1.0),
+        ("size(body.list)", 3.0),
+        ("body.n", 2.5),
+        ("1u", 1.0),
+        (f'timestamp("{NOW}")', 1795420800.0),
+        ("timestamp(body.at)", 1795420800.0),
+        ('timestamp(body.at) - timestamp("2026-11-23T07:59:00Z")', 60.0),
+        ("-body.n", -2.5),
+    ],
+)
+def test_value_is_a_number_a_time_or_a_duration(value: str | None, expected: float) -> None:
+    """1 without one; times are seconds since the epoch, durations seconds."""
+    given: dict[str, Any] = {"value": value} if value else {}
+    assert said(measure(**given), {"list": [1, 2, 3], "n": 2.5, "at": NOW}) == [((), expected)]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"value": "body.nothing"}, "Key not found"),
+        ({"value": "body.text"}, "value: a number is needed, this is a str"),
+        ({"value": "body.yes"}, "value: a number is needed, this is a bool"),
+        ({"value": "timestamp(body.text)"}, "String to Timestamp"),
+        ({"value": "1.0 / 0.0"}, "value: it is not finite"),
+        ({"labels": {"a": "body.nothing"}}, "labels.a: Key not found"),
+        ({"labels": {"a": "body"}}, "labels.a: "),
+        ({"when": "body.text"}, "when: true or false is needed, this is a str"),
+        ({"remove": "body.text"}, "remove: true or false is needed, this is a str"),
+        ({"each": "body.text"}, "each: a list is needed, this is a str"),
+        ({"each": "body.nothing"}, "each: Key not found"),
+    ],
+)
+def test_what_can_not_be_observed_is_told(given: dict[str, Any], why: str) -> None:
+    """Nothing is raised, whatever the body is."""
+    assert why in failed(measure(**given), {"text": "x", "yes": True})
+
+
+def test_counter_can_not_fall() -> None:
+    """A negative value is a failure of a counter alone."""
+    assert "a counter can't fall by 2" in failed(measure(Kind.COUNTER, value="-2"), {})
+    assert said(measure(Kind.HISTOGRAM, value="-2"), {}) == [((), -2.0)]
+
+
+def test_each_item_is_observed_and_one_failure_spoils_no_other() -> None:
+    """`item` is known in value, labels and when; items that fail are told, the others observed."""
+    made = measure(
+        each="body.places", value="item.n", labels={"place": "item.name"}, when='item.name != "vinh"'
+    )
+    places = [
+        {"name": "hue", "n": 1},
+        {"name": "vinh", "n": 2},
+        {"name": "sa-pa"},
+        {"name": "da-lat", "n": 4},
+    ]
+    found = observe([made], scope({"places": places}), 1.0)
+    assert found.observations == (Observation(made, ("hue",), 1.0), Observation(made, ("da-lat",), 4.0))
+    assert found.failures == (Failure(made, 'Key not found in map : "n"'),)
+
+
+def test_one_metric_that_fails_spoils_no_other() -> None:
+    """Each metric of a route stands for itself."""
+    bad, good = measure(each="body.x"), measure(labels={"type": "event.type"})
+    found = observe([bad, good], scope({}), 1.0)
+    assert [one.measure for one in found.failures] == [bad]
+    assert [(one.measure, one.labels) for one in found.observations] == [(good, ("push",))]
+
+
+def test_series_goes_away_where_remove_holds() -> None:
+    """The value is not looked at: what is over may have none."""
+    made = measure(value="body.due", labels={"id": "body.id"}, remove="!has(body.due)")
+    assert said(made, {"id": "a", "due": 5}) == [(("a",), 5.0)]
+    assert said(made, {"id": "a"}) == [(("a",), None)]
+
+
+def test_labels_are_text_that_every_reader_takes() -> None:
+    """Numbers and null become text; control characters and half characters do not reach /metrics; length is bounded."""
+    made = measure(labels={"a": "body.n", "b": "body.none", "c": "body.text", "d": "body.long"})
+    body = {"n": 3, "none": None, "text": "Huế\n\x00\tx", "long": "y" * 1000}
+    assert said(made, body) == [(("3", "", "Huế   x", "y" * 200), 1.0)]
+
+
+def test_endless_list_is_cut_off_by_the_routes_time() -> None:
+    """What takes too long is a failure, and what was observed until then stands."""
+
+    class Slow(Scope):
+        def widened(self, values: Any) -> Scope:
+            time.sleep(0.02)
+            return super().widened(values)
+
+    made = measure(each="body.list")
+    found = observe([made], Slow({"body": {"list": list(range(10_000))}, "headers": {}, "query": {}}), 0.05)
+    assert [one.detail for one in found.failures] == ["the metrics took over 0.05 s"]
+    assert len(found.observations) < 10_000
