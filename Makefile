@@ -10,7 +10,7 @@ TERMS ?= 20
 FREEZES ?= 20
 OUTAGES ?= 20
 
-.PHONY: help run install test lint format bench soak lock clean
+.PHONY: help run install test lint format demo bench soak lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ lint: $(VENV)/.dev ## Format, lint, types, import floors, without changing anyth
 format: $(VENV)/.dev ## Bring the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+demo: $(VENV)/.installed ## The cooperation programmes' first year through a relay; reviews in var/demo
+	$(BIN)/python -m tests.demo.year
 
 bench: $(VENV)/.dev ## Relay against a stateless forwarder, in one run
 	@sh tests/packages.sh
