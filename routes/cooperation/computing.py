@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
-from .fields import Figure
-from .findings import FIGURES, SCOPES, Account, Figures, ItemLine, Obstacle, Project, Review, Source, Tally
+from .figures import added_up, credited
+from .findings import SCOPES, Account, Figures, ItemLine, Obstacle, Project, Review, Source, Tally
 from .payload import (
     AgreementSigned,
     AnyEvent,
-    ContractSigned,
     EventAcknowledged,
     ExpertiseTransferred,
     HappeningHeld,
@@ -24,7 +23,6 @@ from .payload import (
     ItemPlanned,
     ItemReported,
     ItemStarted,
-    MemorandumSigned,
     ObstacleRaised,
     ObstacleResolved,
     ObstacleTakenUp,
@@ -68,6 +66,8 @@ def compute(events: Iterable[AnyEvent], programme: Programme, first: date, last:
     ]
     lines = _items(now, first, last)
     raised, resolved = _obstacles(now, first, as_of)
+    figures = added_up(now)
+    none = Figures({}, frozenset())
     accounts = _accounts([event for event in now if event.happened is None or event.happened.last >= first])
     return Review(
         programme=programme,
@@ -82,8 +82,8 @@ def compute(events: Iterable[AnyEvent], programme: Programme, first: date, last:
             for scope in SCOPES
         },
         items=lines,
-        figures={place: _figures(now, place) for place in PROGRAMMES[programme].partners},
-        regional=_figures(now, None),
+        figures={place: figures.get(place, none) for place in PROGRAMMES[programme].partners},
+        regional=figures.get(None, none),
         agreements=tuple(sorted(_of(now, AgreementSigned), key=_when)),
         obstacles=raised,
         resolved=resolved,
@@ -94,13 +94,6 @@ def compute(events: Iterable[AnyEvent], programme: Programme, first: date, last:
         unanswered=_unanswered(now, seen, standing.earlier),
         source=_source(standing, now),
     )
-
-
-def credited(event: AnyEvent) -> Place | None:
-    """Return the partner whose event it is: who tells it, or whom alone the hub tells of; None: the region's."""
-    if event.place != HUB:
-        return event.place
-    return event.partners[0] if len(event.partners) == 1 else None
 
 
 def _of(events: Sequence[AnyEvent], kind: type[_E]) -> list[_E]:
@@ -210,42 +203,6 @@ def _projects(events: Sequence[AnyEvent]) -> tuple[Project, ...]:
 def _one_each(happenings: Sequence[HappeningHeld]) -> list[HappeningHeld]:
     """Of several places that tell of one happening, the last counts in lists."""
     return sorted((group[-1] for group in _by_subject(happenings).values()), key=_when)
-
-
-def _figures(events: Sequence[AnyEvent], place: Place | None) -> Figures:
-    """Add up what a partner's events give; None: the events that belong to the region.
-
-    What several events tell of the same happening counts once, by the greatest figure.
-    """
-    own = [event for event in events if credited(event) == place]
-    values: dict[Figure, int] = {}
-    approximate: set[Figure] = set()
-
-    def add(figure: Figure, count: int | None) -> None:
-        if count is not None:
-            values[figure] = values.get(figure, 0) + count
-
-    signed: dict[tuple[Figure, str], int] = defaultdict(int)
-    for event in own:
-        if isinstance(event, ContractSigned | MemorandumSigned):
-            figure: Figure = "contracts" if isinstance(event, ContractSigned) else "memoranda"
-            signed[figure, event.happening or ""] += event.count
-        elif isinstance(event, ExpertiseTransferred):
-            add("processes", event.processes)
-        elif isinstance(event, ProductListed) and event.products:
-            add("products", len(event.products))
-    for happening, group in _by_subject(_of(own, HappeningHeld)).items():
-        for figure in ("enterprises", "delegates", "contracts", "memoranda"):
-            told = [count for one in group if (count := getattr(one, figure)) is not None]
-            singly = signed.pop((figure, happening), None)
-            add(figure, max([*told, *([singly] if singly is not None else [])], default=None))
-            approximate.update(figure for one in group if figure in one.approximate)
-    for (figure, _), count in signed.items():
-        add(figure, count)
-    return Figures(
-        {figure: values[figure] for figure in FIGURES if figure in values},
-        frozenset(approximate & values.keys()),
-    )
 
 
 def _accounts(events: Sequence[AnyEvent]) -> tuple[Account, ...]:

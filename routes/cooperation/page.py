@@ -1,6 +1,6 @@
 """The review as one HTML page that holds all it needs: to read on a screen and to print on A4."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,11 @@ class Origin(NamedTuple):
 
     name: str
     sha256: str
+
+
+def _range(ids: Sequence[str]) -> str:
+    """Write many ids in a row by their first and last."""
+    return ", ".join(ids) if len(ids) < 3 else f"{ids[0]} … {ids[-1]}"
 
 
 class _Words:
@@ -78,6 +83,10 @@ class _Words:
         about = f"{self('about')} " if name in figures.approximate else ""
         return about + self.number(value)
 
+    def percent(self, part: int, whole: int) -> str:
+        text = f"{100 * part / whole:.1f}".removesuffix(".0")
+        return f"{text.replace('.', ',') if self.language == 'vi' else text}%"
+
     def figures_of(self, held: HappeningHeld) -> list[str]:
         told = {
             figure: getattr(held, figure) for figure in ("enterprises", "delegates", "contracts", "memoranda")
@@ -106,7 +115,7 @@ def render(review: Review, language: Language, origin: Origin) -> str:
     return environment.get_template(_TEMPLATE).render(
         t=words,
         language=language,
-        title=programme.name.vi if language == "vi" else programme.name.en,
+        title=_unbroken(programme.name.vi if language == "vi" else programme.name.en),
         review=review,
         origin=origin,
         hub=HUB,
@@ -116,6 +125,7 @@ def render(review: Review, language: Language, origin: Origin) -> str:
             scope: [line for line in review.items if line.scope == scope and line.title] for scope in SCOPES
         },
         unnamed={scope: _unnamed(review, scope) for scope in SCOPES},
+        range=_range,
         item_charts={scope: _item_chart(review, scope, words) for scope in SCOPES},
         figure_charts=_figure_charts(review, words),
         obstacle_chart=_obstacle_chart(review, words),
@@ -125,6 +135,20 @@ def render(review: Review, language: Language, origin: Origin) -> str:
 
 def _known(review: Review, name: Figure) -> bool:
     return any(name in figures.values for figures in (*review.figures.values(), review.regional))
+
+
+def _unbroken(title: str) -> str:
+    """Keep together what is read together when a title takes several lines."""
+    for part in (
+        "kinh tế – xã hội",
+        "Hồ Chí Minh",
+        "Ho Chi Minh City",
+        "Duyên hải",
+        "Trung bộ",
+        "Bắc Trung bộ",
+    ):
+        title = title.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
+    return title
 
 
 def _unnamed(review: Review, scope: str) -> list[list[ItemLine]]:

@@ -38,7 +38,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "planned_n": ("Kế hoạch", "Planned"),
     "carried_out_n": ("Đã thực hiện", "Carried out"),
     "share": ("Tỷ lệ", "Share"),
-    "of": ("trên", "of"),
     "carried_out_of": ("đã thực hiện trên {planned} theo kế hoạch", "carried out of {planned} planned"),
     "item": ("Nội dung", "Item"),
     "untitled": ("{count} nội dung, nguồn không nêu tên", "{count} not named by any source"),
