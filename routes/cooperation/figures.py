@@ -1,7 +1,7 @@
 """The figures of each partner, added up from events so that nothing counts twice."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .fields import Figure
 from .findings import FIGURES, Figures
@@ -25,53 +25,71 @@ def credited(event: AnyEvent) -> Place | None:
     return event.partners[0] if len(event.partners) == 1 else None
 
 
-def added_up(events: Iterable[AnyEvent]) -> Mapping[Place | None, Figures]:
+class _Sums:
+    """Adds up, for each place."""
+
+    def __init__(self) -> None:
+        self._values: dict[Place | None, dict[Figure, int]] = defaultdict(dict)
+        self._approximate: dict[Place | None, set[Figure]] = defaultdict(set)
+
+    def add(self, place: Place | None, figure: Figure, count: int, *, approximate: bool = False) -> None:
+        """Add a count; a sum is approximate if a part of it is."""
+        own = self._values[place]
+        own[figure] = own.get(figure, 0) + count
+        if approximate:
+            self._approximate[place].add(figure)
+
+    def figures(self) -> dict[Place | None, Figures]:
+        """Return the sums, in the order in which figures are shown."""
+        return {
+            place: Figures(
+                {figure: own[figure] for figure in FIGURES if figure in own},
+                frozenset(self._approximate[place]),
+            )
+            for place, own in self._values.items()
+        }
+
+
+def added_up(events: Sequence[AnyEvent]) -> Mapping[Place | None, Figures]:
     """Return the figures of each partner that has any; under None are those of the region as a whole.
 
     What several tell of one happening counts once, by the greatest figure, and for the place whose happening it
     is. A contract that names a happening is one of those that the happening has counted, if it has.
     """
-    values: dict[Place | None, dict[Figure, int]] = defaultdict(dict)
-    approximate: dict[Place | None, set[Figure]] = defaultdict(set)
-
-    def add(place: Place | None, figure: Figure, count: int) -> None:
-        values[place][figure] = values[place].get(figure, 0) + count
-
+    sums = _Sums()
     held: dict[str, list[HappeningHeld]] = defaultdict(list)
-    signed: dict[tuple[str, Figure], list[tuple[Place | None, int]]] = defaultdict(list)
     for event in events:
-        place = credited(event)
         match event:
             case HappeningHeld():
                 held[event.happening].append(event)
-            case ContractSigned():
-                signed[event.happening or "", "contracts"].append((place, event.count))
-            case MemorandumSigned():
-                signed[event.happening or "", "memoranda"].append((place, event.count))
             case ExpertiseTransferred() if event.processes is not None:
-                add(place, "processes", event.processes)
+                sums.add(credited(event), "processes", event.processes)
             case ProductListed() if event.products:
-                add(place, "products", len(event.products))
+                sums.add(credited(event), "products", len(event.products))
             case _:
                 pass
+    signed = _signed(events)
     for happening, told in held.items():
-        place = _host(told)
         for figure in _COUNTED:
             counts = [count for one in told if (count := getattr(one, figure)) is not None]
             if counts:
                 singly = sum(count for _, count in signed.pop((happening, figure), []))
-                add(place, figure, max(*counts, singly))
-                if any(figure in one.approximate for one in told):
-                    approximate[place].add(figure)
+                about = any(figure in one.approximate for one in told)
+                sums.add(_host(told), figure, max(*counts, singly), approximate=about)
     for (_, figure), each in signed.items():
         for place, count in each:
-            add(place, figure, count)
-    return {
-        place: Figures(
-            {figure: own[figure] for figure in FIGURES if figure in own}, frozenset(approximate[place])
-        )
-        for place, own in values.items()
-    }
+            sums.add(place, figure, count)
+    return sums.figures()
+
+
+def _signed(events: Sequence[AnyEvent]) -> dict[tuple[str, Figure], list[tuple[Place | None, int]]]:
+    """Return what was signed, by the happening ('' is none) at which it was."""
+    signed: dict[tuple[str, Figure], list[tuple[Place | None, int]]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, ContractSigned | MemorandumSigned):
+            figure: Figure = "contracts" if isinstance(event, ContractSigned) else "memoranda"
+            signed[event.happening or "", figure].append((credited(event), event.count))
+    return signed
 
 
 def _host(told: Iterable[HappeningHeld]) -> Place | None:
