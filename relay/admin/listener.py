@@ -12,12 +12,12 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from relay.admin import shapes
+from relay.admin import export, shapes
 from relay.admin.console import page
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
 from relay.errors import ConfigInvalid, StoreUnavailable
-from relay.event import parse_id
+from relay.event import format_id, parse_id
 from relay.lane import Lane
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.route import Route, describe
@@ -59,6 +59,7 @@ def build(state: AdminState) -> web.Application:
             web.get("/api/events", admin.events),
             web.get("/api/events/{id}", admin.event),
             web.get("/api/events/{id}/body", admin.body),
+            web.get("/api/export", admin.export),
             web.get("/api/dead", admin.dead),
             web.post("/api/reload", admin.reload),
             web.post("/api/replay", admin.replay),
@@ -183,6 +184,22 @@ class _Admin:
             raise web.HTTPNotFound(reason="there is no such event")
         # As plain bytes: what a sender wrote must never run as a page of ours.
         return web.Response(body=found[0].event.body, content_type="application/octet-stream")
+
+    async def export(self, request: web.Request) -> web.Response:
+        """Answer with a page of accepted events, the oldest first, as JSON Lines; `link` leads to the next."""
+        query = replace(_query(request), limit=export.PAGE)
+        after = parse_id(request.query.get("after", ""))
+        walked = await self._state.store.walk(query, after[0] if after else 0, export.PAGE_BYTES)
+        text = await asyncio.to_thread(export.lines, walked.events, self._body_limit)
+        answer = web.Response(body=text, content_type=export.MEDIA_TYPE, charset="utf-8")
+        if walked.beyond:
+            following = request.rel_url.update_query(after=format_id(walked.beyond, 0))
+            answer.headers["link"] = f'<{following}>; rel="next"'  # RFC 8288
+        return answer
+
+    def _body_limit(self, name: str) -> int:
+        route = self._state.routes().get(name)
+        return route.body_limit if route else export.PAGE_BYTES
 
     async def dead(self, request: web.Request) -> web.Response:
         found = await self._state.store.dead(_query(request))

@@ -2,7 +2,7 @@
 
 import typer
 
-from relay.cli import offline, online, replay, run, send, sink
+from relay.cli import export, offline, online, replay, run, send, sink
 
 app = typer.Typer(
     name="relay",
@@ -23,6 +23,7 @@ app.command("why")(online.why)
 app.command("events")(online.events)
 app.command("dead")(online.dead)
 app.command("replay")(replay.replay)
+app.command("export")(export.export)
 app.command("pause")(online.pause)
 app.command("resume")(online.resume)
 app.command("schema")(offline.schema)

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from relay.errors import Reason
-from relay.event import Delivery, DeliveryState, Event, Owed, format_id
+from relay.event import SEQ_SHIFT, Delivery, DeliveryState, Event, Owed, format_id
 from relay.settle import Attempt
 from relay.store import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
@@ -18,6 +18,7 @@ EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
 DELIVERY_WIDTH = DELIVERY_COLUMNS.count(",") + 1
 ATTEMPT_WIDTH = ATTEMPT_COLUMNS.count(",") + 1
 INSERT_DELIVERIES = f"INSERT INTO delivery ({DELIVERY_COLUMNS})"
+MOST = (1 << 63) - 1  # the largest number of a column
 _DETAIL = 500  # characters of an error that are kept
 
 Row = tuple[Any, ...]
@@ -42,6 +43,11 @@ def read_headers(stored: bytes) -> dict[str, str]:
 def text(given: str) -> str:
     """Return text that any database takes: half a surrogate pair is no character."""
     return given if given.isascii() else given.encode("utf-8", "replace").decode()
+
+
+def seq_at(at: float) -> int:
+    """Return the lowest sequence number of an event accepted at that time; a time far ahead is like any later one."""
+    return min(int(at * 1000) << SEQ_SHIFT, MOST)
 
 
 def event_row(append: Append) -> Row:

@@ -408,5 +408,5 @@ def _conditions(query: Query, equal: dict[str, str], seq: str) -> tuple[str, lis
     for at, compare in ((query.since, ">="), (query.until, "<")):
         if at:
             parts.append(f"{seq} {compare} ?")
-            values.append(int(at * 1000) << SEQ_SHIFT)
+            values.append(rows.seq_at(at))
     return " AND ".join(parts), values

@@ -5,7 +5,6 @@ What a page costs is bounded, however many events there are, however large, and 
 
 from typing import Any
 
-from relay.event import SEQ_SHIFT
 from relay.store import Query, Walked
 from relay.stores import rows
 
@@ -14,8 +13,8 @@ _LOOKUPS = 64  # events that one statement fetches at most
 
 def walk(connection: Any, tag: int, query: Query, beyond: int, size: int) -> Walked:
     """Return accepted events after `beyond`, looking at `query.limit` at most and stopping at `size` bytes of bodies."""
-    first = max(beyond, (int(query.since * 1000) << SEQ_SHIFT) - 1)
-    end = int(query.until * 1000) << SEQ_SHIFT if query.until else (1 << 63) - 1
+    first = max(beyond, rows.seq_at(query.since) - 1)
+    end = rows.seq_at(query.until) if query.until else rows.MOST
     # A body stands at the end of its row: its length is known without reading it.
     looked = connection.execute(
         "SELECT seq, route, type, quarantined, length(body) FROM event WHERE seq > ? AND seq < ? "
