@@ -62,7 +62,7 @@ class Happened(BaseModel):
     ] = None
     public: Annotated[
         bool,
-        about("true: được đăng trên bản tin công khai", "true: goes to the public news feed", strict=True),
+        about("Được đăng trên bản tin công khai", "whether it goes to the public news feed", strict=True),
     ] = False
     source: Annotated[Text | None, about("Nguồn của thông tin", "where the facts are published")] = None
     note: Annotated[Text | None, about("Ghi chú", "a note for readers")] = None

@@ -54,8 +54,8 @@ class ItemPlanned(_AboutItem):
     scope: Annotated[
         Literal["regional", "bilateral"],
         about(
-            "regional: nội dung chung của vùng; bilateral: song phương giữa TP.HCM và một địa phương",
-            "regional: of the whole programme; bilateral: between the hub and one partner",
+            "Nội dung chung của vùng (regional), hay song phương giữa TP.HCM và một địa phương (bilateral)",
+            "of the whole programme (regional), or between the hub and one partner (bilateral)",
         ),
     ]
     title: OpenTitle
