@@ -27,7 +27,7 @@ class AgreementSigned(Happened):
     thing = "agreement"
     type: Literal["agreement.signed"]
     agreement: Annotated[Reference, about("Mã thỏa thuận", "the agreement's id")]
-    title: Title | None = None
+    title: OpenTitle = None
     period: Annotated[Period | None, about("Giai đoạn hợp tác", "for which period")] = None
     location: Location = None
 
