@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import structlog
 
+from relay.atom import FeedOptions
 from relay.breaker import BreakerPolicy
 from relay.clock import steady
-from relay.config import HttpTarget
-from relay.config.load import FileSettings, HttpSettings, TargetSettings
+from relay.config import FeedTarget, HttpTarget
+from relay.config.load import FeedSettings, FileSettings, HttpSettings, TargetSettings
 from relay.config.models import Retry
 from relay.errors import StoreUnavailable
+from relay.feed import NO_ENTRY, FeedSender
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
 from relay.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
@@ -107,6 +109,10 @@ class Lanes(dict[str, Lane]):
         match settings:
             case FileSettings():
                 return FileSender(settings.path)
+            case FeedSettings():
+                feed = settings.config
+                options = FeedOptions(feed.title, settings.id, feed.entries, feed.link)
+                return FeedSender(settings.path, options)
             case HttpSettings():
                 config = settings.config
                 return HttpSender(
@@ -127,6 +133,8 @@ class Lanes(dict[str, Lane]):
 def _options(name: str, settings: TargetSettings) -> LaneOptions:
     config = settings.config
     options = LaneOptions(name, _policy(config.retry), FILE_CONCURRENCY)
+    if isinstance(config, FeedTarget):
+        return replace(options, give_up_on=frozenset({NO_ENTRY}))
     if not isinstance(config, HttpTarget):
         return options
     way = config.breaker

@@ -2,6 +2,7 @@
 
 from relay.config.load import Loaded, load
 from relay.config.models import (
+    FeedTarget,
     FileTarget,
     HttpTarget,
     RelayFile,
@@ -11,6 +12,7 @@ from relay.config.models import (
 from relay.config.secret import Secret, SecretsMode
 
 __all__ = [
+    "FeedTarget",
     "FileTarget",
     "HttpTarget",
     "Loaded",

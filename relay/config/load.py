@@ -9,6 +9,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from relay.atom import derived_id
 from relay.config import metric, models
 from relay.config.compile import Compiler
 from relay.config.secret import Secrets, SecretsMode
@@ -37,7 +38,16 @@ class FileSettings:
     path: Path
 
 
-TargetSettings = HttpSettings | FileSettings
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """A feed target with its path made absolute, and an id."""
+
+    config: models.FeedTarget
+    path: Path
+    id: str
+
+
+TargetSettings = HttpSettings | FileSettings | FeedSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
         name: _target(compiler, targets_source, (*prefix, name), target, egress)
         for name, target in (declared or {}).items()
     }
+    _check_files(targets, targets_source, prefix)
     token = b""
     if config is not None and config.admin.token:
         token = compiler.secret(source, ("admin", "token"), config.admin.token)
@@ -151,6 +162,9 @@ def _target(
 ) -> TargetSettings:
     if isinstance(target, models.FileTarget):
         return FileSettings(target, (source.path.parent / target.file).resolve())
+    if isinstance(target, models.FeedTarget):
+        file = (source.path.parent / target.feed).resolve()
+        return FeedSettings(target, file, target.id or derived_id(target.link or file.as_uri()))
     if why := _refused(target.url, egress):
         source.problem((*path, "url"), why, "the relay could not reach it; name another address")
     keys = []
@@ -165,6 +179,22 @@ def _target(
     if target.auth is not None:
         headers |= _auth(compiler, source, (*path, "auth"), target.auth)
     return HttpSettings(target, tuple(keys), headers, egress)
+
+
+def _check_files(targets: Mapping[str, TargetSettings], source: Source, prefix: tuple[str, ...]) -> None:
+    """Note feeds whose file another target writes too: each would undo what the other wrote."""
+    taken: dict[Path, str] = {}
+    for name, one in targets.items():
+        if isinstance(one, HttpSettings):
+            continue
+        feeds = isinstance(one, FeedSettings) or isinstance(
+            targets.get(taken.get(one.path, "")), FeedSettings
+        )
+        if one.path in taken and feeds:
+            key = "feed" if isinstance(one, FeedSettings) else "file"
+            said = f"the target {taken[one.path]} has the same file"
+            source.problem((*prefix, name, key), said, "name another: a feed has its file for itself")
+        taken[one.path] = name
 
 
 def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -101,14 +101,14 @@ class Source:
             path, at_key = path[:-1], True
         else:
             at_key = False
-        path = self._without_tags(path)
+        tagged, path = path, self._without_tags(path)
         if kind.startswith("union_tag"):
             path, kind = [*path, str(context["discriminator"]).strip("'")], _UNION[kind]
         where = ".".join(str(step) for step in path)
         before = f"{where}: " if where else ""
         match kind:
             case "extra_forbidden":
-                known = _siblings(model, path)
+                known = _siblings(model, tagged)
                 remedy = nearest(str(path[-1]), known) or f"remove it; known here: {', '.join(known)}"
                 self.problem(path, f"{where}: unknown key", remedy, key=True)
             case "missing":
@@ -188,13 +188,22 @@ def plain(node: Any) -> Any:
 
 
 def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
-    """Return the keys that are known where `path` ends, as far as the models tell."""
+    """Return the keys that are known where `path` ends, unions' tags in it, as far as the models tell."""
     found = model
+    annotation: Any = None
     for step in path[:-1]:
         info = next((f for n, f in found.model_fields.items() if step in {n, f.alias} or n == "root"), None)
-        inner = _model_in(info.annotation) if info else None
-        found = inner or found
+        annotation = info.annotation if info else _tagged(annotation, step) or annotation
+        found = _model_in(annotation) or found
     return [info.alias or name for name, info in found.model_fields.items()]
+
+
+def _tagged(annotation: Any, tag: str | int) -> Any:
+    """Return the member of a union that has the tag, None if there is none."""
+    if any(isinstance(one, Tag) and one.tag == tag for one in getattr(annotation, "__metadata__", ())):
+        return annotation
+    found = (_tagged(part, tag) for part in getattr(annotation, "__args__", ()))
+    return next((one for one in found if one is not None), None)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

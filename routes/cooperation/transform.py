@@ -89,7 +89,7 @@ def to_news(event: Event) -> dict[str, Any]:
     programme = PROGRAMMES[told.programme].name.short
     thing = told.subject if told.subject != told.id else told.corrects or told.id
     what = getattr(told, "title", None)
-    said = [getattr(told, "results", None), told.note]
+    said = [getattr(told, "results", None), "; ".join(getattr(told, "topics", ())), told.note]
     when = f"Thời điểm: {moment(told.happened, 'vi')}." if told.happened else ""
     return {
         "title": f"{told.name.vi}: {what}" if what else told.name.vi,

@@ -38,7 +38,7 @@ def prepare(site: Site, servers: Mapping[str, PlaceServer]) -> None:
         **{f"department-{name}": http(HUB, name) for name in DEPARTMENTS},
         "focal-point": http(HUB, "focal-point"),
         "investment-promotion": http(HUB, "investment-promotion"),
-        "news": {"feed": "../news.atom", "title": "Tin hợp tác", "entries": 1000},
+        "public-news": {"feed": "../news.atom", "title": "Tin hợp tác", "entries": 1000},
     }
     site.configure(targets)
     site.shipped_route(ROUTE)
@@ -49,7 +49,7 @@ def place_of(target: str) -> tuple[str, str]:
     kind, _, rest = target.partition("-")
     if kind in {"partner", "platform"}:
         return rest, kind
-    if target == "news":
+    if target == "public-news":
         return "", ""
     return HUB, target.removeprefix("department-")
 

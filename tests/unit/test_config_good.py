@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from relay.config import HttpTarget, Loaded, RelayFile, SecretsMode, load, models
+from relay.config import FeedTarget, HttpTarget, Loaded, RelayFile, SecretsMode, load, models
 from relay.errors import ConfigInvalid
 from relay.lanes import DEFAULT_SCHEDULE
 from relay.sign import decode_key
@@ -83,7 +83,10 @@ def test_defaults_in_the_shipped_file_are_the_models() -> None:
     for name, target in document["targets"].items():
         if "url" in target:
             same(HttpTarget, target, name)
-    assert any("url" in target for target in document["targets"].values())
+        if "feed" in target:
+            assert target.keys() == FeedTarget.model_fields.keys() - {"retry"}
+            assert FeedTarget(**target).entries == FeedTarget(feed=Path("x"), title="x").entries
+    assert {key for target in document["targets"].values() for key in target} >= {"url", "file", "feed"}
     targets = document.pop("targets")
     same(RelayFile, {**document, "targets": {}}, "relay.yaml")
     assert set(targets) >= {"inbox", "chat"}

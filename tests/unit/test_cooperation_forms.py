@@ -130,13 +130,13 @@ def test_news_gets_what_is_public_and_nothing_else(shipped: Loaded, kind: str) -
     """As an entry with a title; a correction has the id of what it takes the place of."""
     body = EXAMPLES[kind]
     found = sent(shipped, body)
-    assert ("news" in found) == body.get("public", False)
-    assert "news" not in sent(shipped, {**body, "public": False})
-    entry = json.loads(sent(shipped, {**body, "public": True})["news"].body)
+    assert ("public-news" in found) == body.get("public", False)
+    assert "public-news" not in sent(shipped, {**body, "public": False})
+    entry = json.loads(sent(shipped, {**body, "public": True})["public-news"].body)
     assert entry["title"]
     assert entry["summary"]
     corrected = {**body, "public": True, "id": f"{body['place']}/2", "corrects": body["id"]}
-    assert json.loads(sent(shipped, corrected)["news"].body)["id"] == entry["id"]
+    assert json.loads(sent(shipped, corrected)["public-news"].body)["id"] == entry["id"]
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from relay.atom import is_id, is_link
 from relay.config.models.fields import (
     CONTROL,
     PORTS,
@@ -146,15 +147,52 @@ class FileTarget(Model):
     retry: Retry = Retry()
 
 
+class FeedTarget(Model):
+    """Deliveries become entries of an Atom feed, of which a file keeps the newest."""
+
+    feed: Path
+    title: str = Field(min_length=1)
+    id: str | None = None
+    entries: int = Field(default=100, ge=1, le=10_000)
+    link: str | None = None
+    retry: Retry = Retry()
+
+    @field_validator("title")
+    @classmethod
+    def _check_title(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise fault("can't be a feed's title", "write printable text on one line")
+        return value
+
+    @field_validator("id")
+    @classmethod
+    def _check_id(cls, value: str | None) -> str | None:
+        if value is not None and not is_id(value):
+            raise fault(f"{value!r} can't be a feed's id", "write an IRI, such as urn:example:news")
+        return value
+
+    @field_validator("link")
+    @classmethod
+    def _check_link(cls, value: str | None) -> str | None:
+        if value is not None and not is_link(value):
+            raise fault(f"{value!r} is not a page's URL", "write http://… or https://…")
+        return value
+
+
 def _target_kind(value: Any) -> str:
-    if isinstance(value, FileTarget) or (isinstance(value, dict) and "file" in value and "url" not in value):
-        return "<file>"
-    return "<url>"
+    if isinstance(value, FileTarget | FeedTarget):
+        return "<file>" if isinstance(value, FileTarget) else "<feed>"
+    if not isinstance(value, dict) or "url" in value:
+        return "<url>"
+    return "<file>" if "file" in value else "<feed>" if "feed" in value else "<url>"
 
 
-Target = HttpTarget | FileTarget
+Target = HttpTarget | FileTarget | FeedTarget
 AnyTarget = Annotated[
-    Annotated[HttpTarget, Tag("<url>")] | Annotated[FileTarget, Tag("<file>")], Discriminator(_target_kind)
+    Annotated[HttpTarget, Tag("<url>")]
+    | Annotated[FileTarget, Tag("<file>")]
+    | Annotated[FeedTarget, Tag("<feed>")],
+    Discriminator(_target_kind),
 ]
 
 
