@@ -43,7 +43,7 @@ async def servers() -> AsyncIterator[dict[str, PlaceServer]]:
 
 
 @pytest.fixture
-async def relay(site: Site, start_relay: StartRelay, servers: dict[str, PlaceServer]) -> Running:
+async def relay(site: Site, servers: dict[str, PlaceServer], start_relay: StartRelay) -> Running:
     """Return a relay with the shipped route and these servers as its targets."""
     prepare(site, servers)
     return await start_relay(site)
