@@ -212,6 +212,8 @@ def _accounts(events: Sequence[AnyEvent]) -> tuple[Account, ...]:
         match event:
             case ItemReported():
                 found.append(Account(credited(event), event, "", event.results))
+            case HappeningHeld() if credited(event) is None and not event.results:
+                pass  # it stands among the happenings, and there is no more to tell
             case HappeningHeld() | ExpertiseTransferred():
                 found.append(Account(credited(event), event, event.title, event.results or ""))
             case ProductListed():

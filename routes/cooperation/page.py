@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .charts import Bar, bars, squares
 from .dates import Language, day, moment
@@ -111,11 +111,13 @@ def render(review: Review, language: Language, origin: Origin) -> str:
         lstrip_blocks=True,
     )
     words = _Words(language)
-    programme = PROGRAMMES[review.programme]
+    name = PROGRAMMES[review.programme].name
+    title = name.vi if language == "vi" else name.en
     return environment.get_template(_TEMPLATE).render(
         t=words,
         language=language,
-        title=_unbroken(programme.name.vi if language == "vi" else programme.name.en),
+        title=title,
+        heading=_unbroken(title),
         review=review,
         origin=origin,
         hub=HUB,
@@ -137,18 +139,19 @@ def _known(review: Review, name: Figure) -> bool:
     return any(name in figures.values for figures in (*review.figures.values(), review.regional))
 
 
-def _unbroken(title: str) -> str:
+def _unbroken(title: str) -> Markup:
     """Keep together what is read together when a title takes several lines."""
+    whole = escape(title)
     for part in (
         "kinh tế – xã hội",
         "Hồ Chí Minh",
         "Ho Chi Minh City",
         "Duyên hải",
-        "Trung bộ",
         "Bắc Trung bộ",
+        "North Central",
     ):
-        title = title.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
-    return title
+        whole = whole.replace(part, Markup("<span>{}</span>").format(part))
+    return whole
 
 
 def _unnamed(review: Review, scope: str) -> list[list[ItemLine]]:
