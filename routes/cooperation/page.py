@@ -144,7 +144,7 @@ def _unbroken(title: str) -> Markup:
     whole = escape(title)
     for part in (
         "kinh tế – xã hội",
-        "Hồ Chí Minh",
+        "Thành phố Hồ Chí Minh",
         "Ho Chi Minh City",
         "Duyên hải",
         "Bắc Trung bộ",

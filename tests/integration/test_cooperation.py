@@ -16,6 +16,7 @@ from tests.demo.hub import HUB, PLACES, ROUTE, Sender, prepare, year
 from tests.demo.place import PlaceServer, start_all
 from tests.support.client import Answer
 from tests.support.cooperation import COAST, EXAMPLES
+from tests.support.process import run
 from tests.support.running import Running, StartRelay
 from tests.support.site import REPOSITORY, Site
 from tests.support.waiting import until
@@ -211,8 +212,8 @@ async def test_event_is_waited_for_until_each_receiver_acknowledged(relay: Runni
     assert {one["place"] for one in waiting} == set(COAST)
 
 
-async def test_no_expression_of_a_metric_fails(relay: Running, sender: Sender) -> None:
-    """Every example, and the whole first year, is observed without an error; so is it again after a restart."""
+async def test_no_expression_of_a_metric_fails(relay: Running, sender: Sender, tmp_path: Path) -> None:
+    """Every example, and the whole first year, is observed without an error; `promtool` has no complaint."""
     for body in EXAMPLES.values():
         await accepted(sender, body)
     for _, body in year():
@@ -222,6 +223,9 @@ async def test_no_expression_of_a_metric_fails(relay: Running, sender: Sender) -
     assert {key: value for key, value in series.items() if key[0] in trouble and value} == {}
     told = sum(value for (name, _), value in series.items() if name == "cooperation_events_total")
     assert told == len(EXAMPLES) + len(year())
+    metrics = (await relay.request("GET", f"{relay.admin}/metrics")).body
+    said = await run("check", "metrics", cwd=tmp_path, stdin=metrics, program="promtool")
+    assert (said.code, said.out, said.err) == (0, "", "")
 
 
 async def test_follow_up_is_known_again_after_a_restart(
