@@ -132,9 +132,9 @@ class _AboutObstacle(Happened):
 
 
 class ObstacleRaised(_AboutObstacle):
-    name = Name("Khó khăn, vướng mắc được nêu", "Obstacle raised")
+    name = Name("Khó khăn, vướng mắc được phản ánh", "Obstacle raised")
     when = Name(
-        "Khi doanh nghiệp hoặc địa phương nêu khó khăn, vướng mắc; đầu mối TP.HCM nhận được ngay.",
+        "Khi doanh nghiệp hoặc địa phương phản ánh khó khăn, vướng mắc; đầu mối tại TP.HCM nhận được ngay.",
         "When an enterprise or a place meets an obstacle; the focal point gets it at once.",
     )
     type: Literal["obstacle.raised"]
@@ -273,7 +273,9 @@ class MemorandumSigned(_Signed):
 
 
 class ProductListed(Happened):
-    name = Name("Sản phẩm OCOP lên kệ, lên sàn", "OCOP products listed")
+    name = Name(
+        "Sản phẩm OCOP được đưa vào hệ thống phân phối, sàn thương mại điện tử", "OCOP products listed"
+    )
     when = Name(
         "Khi sản phẩm OCOP được đưa vào hệ thống phân phối hoặc sàn thương mại điện tử.",
         "When OCOP products are listed on a distribution system or an e-commerce platform.",

@@ -61,7 +61,7 @@ def to_chat(event: Event) -> dict[str, str]:
             lines = [
                 f"🔴 Khó khăn, vướng mắc mới: {obstacle.title}",
                 f"Hạn xử lý: {day(obstacle.due, 'vi')}",
-                f"Nơi nêu: {place}{department}",
+                f"Đơn vị phản ánh: {place}{department}",
                 f"Doanh nghiệp: {obstacle.enterprise}" if obstacle.enterprise else "",
                 obstacle.detail or "",
             ]
@@ -71,13 +71,13 @@ def to_chat(event: Event) -> dict[str, str]:
                 f"🟡 Đã tiếp nhận xử lý: {obstacle.obstacle}",
                 f"Hạn xử lý mới: {day(obstacle.due, 'vi')}" if obstacle.due else "",
                 f"Cơ quan xử lý: {DEPARTMENTS[by.department].vi}, {PLACES[by.place].vi}" if by else "",
-                f"Nơi báo: {place}{department}",
+                f"Đơn vị báo cáo: {place}{department}",
             ]
         case ObstacleResolved():
             lines = [
                 f"🟢 Đã tháo gỡ: {obstacle.obstacle}",
                 obstacle.results or "",
-                f"Nơi báo: {place}{department}",
+                f"Đơn vị báo cáo: {place}{department}",
             ]
     lines.append(f"Mã: {obstacle.obstacle}")
     return {"text": "\n".join(line for line in lines if line)}

@@ -17,7 +17,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "dash": (
         "Dấu “—” nghĩa là chưa có sự kiện nào cho biết, không phải bằng không.",
-        "A dash “—” means that no event tells it, not that it is zero.",
+        "A dash “—” means that no event tells it, not that it is zero. Titles and results stand as they were sent.",
     ),
     # sections
     "overview": ("Tổng quan", "At a glance"),
@@ -60,9 +60,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "about": ("khoảng", "about"),
     # obstacles and projects
     "obstacle": ("Khó khăn, vướng mắc", "Obstacle"),
-    "raised": ("Ngày nêu", "Raised"),
+    "raised": ("Ngày phản ánh", "Raised"),
     "due": ("Hạn xử lý", "Due"),
-    "age": ("Số ngày", "Age in days"),
+    "age": ("Số ngày đã qua", "Age in days"),
     "overdue": ("quá hạn {days} ngày", "{days} days overdue"),
     "taken_up": ("đã tiếp nhận", "taken up"),
     "not_taken_up": ("chưa tiếp nhận", "not taken up"),
@@ -109,8 +109,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No event is waiting for an answer.",
     ),
     "unanswered_note": (
-        "Những sự kiện đã gửi tới nơi nhận, nhưng nơi nhận chưa cho biết đã làm gì.",
-        "These reached their receivers, who have not told what they did with them.",
+        "Những sự kiện cần nơi nhận cho biết đã làm gì, nhưng chưa có phản hồi.",
+        "These ask their receivers to tell what they did with them; those named have not.",
     ),
     # the source
     "events": ("Sự kiện khác nhau", "Distinct events"),

@@ -112,7 +112,7 @@ def test_focal_point_gets_a_message_with_the_due_date(shipped: Loaded) -> None:
     assert text("obstacle.raised") == (
         "🔴 Khó khăn, vướng mắc mới: Thủ tục đưa hàng vào hệ thống phân phối kéo dài\n"
         "Hạn xử lý: 15/7/2024\n"
-        "Nơi nêu: Tỉnh Khánh Hòa (Sở Công Thương)\n"
+        "Đơn vị phản ánh: Tỉnh Khánh Hòa (Sở Công Thương)\n"
         "Doanh nghiệp: Công ty Ví Dụ\n"
         "Doanh nghiệp chờ xác nhận hồ sơ công bố sản phẩm.\n"
         "Mã: khanh-hoa/vd-vuong-mac-1"

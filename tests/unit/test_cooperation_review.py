@@ -1,5 +1,6 @@
 """The review as a pure function of events: the facts of the first year, and what holds for any events at all."""
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -254,6 +255,20 @@ def test_any_order_and_repetition_gives_the_same_review(given_events: list[AnyEv
     )
     assert twice.source.duplicates == len(again) - twice.source.events
     assert {**twice.as_json(), "computed_from": 0} == {**once.as_json(), "computed_from": 0}
+
+
+@given(events())
+def test_decomposed_events_give_the_same_review(given_events: list[AnyEvent]) -> None:
+    """However senders compose their letters: in one form and the other, an event is the same, and comes twice."""
+    decomposed = [
+        read(unicodedata.normalize("NFD", event.model_dump_json(exclude_unset=True)).encode())
+        for event in given_events
+    ]
+    assert review(decomposed) == review(given_events)
+    assert (
+        review([*given_events, *decomposed]).as_json()["regional"]
+        == review(given_events).as_json()["regional"]
+    )
 
 
 @given(events())
