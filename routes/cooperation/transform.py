@@ -22,13 +22,13 @@ def to_json(event: Event) -> dict[str, Any]:
 
 def to_cloud_event(event: Event) -> Request:
     """Make a CloudEvent in structured mode: attributes and data in one JSON document."""
-    body = {**_attributes(event.payload), "data": _data(event.payload)}
+    body = {**_attributes(event), "data": _data(event.payload)}
     return Request(body, {"content-type": "application/cloudevents+json; charset=utf-8"})
 
 
 def to_binary_cloud_event(event: Event) -> Request:
     """Make a CloudEvent in binary mode: attributes in headers, the data alone in the body."""
-    attributes = _attributes(event.payload)
+    attributes = _attributes(event)
     content_type = attributes.pop("datacontenttype")
     headers = {f"ce-{name}": text for name, text in attributes.items()}
     return Request(_data(event.payload), {"content-type": content_type, **headers})
@@ -105,9 +105,13 @@ def _data(told: AnyEvent) -> dict[str, Any]:
     return data
 
 
-def _attributes(told: AnyEvent) -> dict[str, str]:
-    """Return the attributes of the CloudEvent; `time` only if the event knows the time."""
-    happened = told.happened.text if told.happened else ""
+def _attributes(event: Event) -> dict[str, str]:
+    """Return the attributes of the CloudEvent.
+
+    Of many events only the year or the day is known, and all `time`s of a source must be of one kind: it is
+    when the event was accepted. When it happened is in the data.
+    """
+    told: AnyEvent = event.payload
     return {
         "specversion": "1.0",
         "id": told.id,
@@ -116,5 +120,5 @@ def _attributes(told: AnyEvent) -> dict[str, str]:
         "subject": told.subject,
         "datacontenttype": "application/json",
         "programme": told.programme.value,
-        **({"time": happened} if "T" in happened else {}),
+        "time": event.received.isoformat(),
     }
