@@ -6,8 +6,18 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 _SIDE, _GAP, _A_ROW = 22, 6, 20  # pixels; squares in a row
-_BAR, _LINE, _LABEL, _WIDTH = 12, 22, 104, 360
-_END = 110  # room for what stands at the end of a bar
+_BAR, _LINE = 12, 22
+
+
+class Room(NamedTuple):
+    """How wide a chart of bars is, and how much of it is for the labels, and for what stands at the bars' ends."""
+
+    width: int
+    label: int
+    end: int
+
+
+HALF, WHOLE = Room(360, 104, 110), Room(700, 190, 190)
 
 
 class Bar(NamedTuple):
@@ -30,28 +40,28 @@ def squares(states: Sequence[tuple[str, str]], title: str) -> Markup:
     return _svg(max(width, 1), rows * (_SIDE + _GAP), title, drawn)
 
 
-def bars(found: Sequence[Bar], title: str) -> Markup:
+def bars(found: Sequence[Bar], title: str, room: Room) -> Markup:
     """Draw horizontal bars, all on one scale that begins at zero."""
     most = max((bar.value for bar in found if bar.value), default=0) or 1
-    room = _WIDTH - _LABEL - _END
+    longest = room.width - room.label - room.end
     drawn = []
     for n, bar in enumerate(found):
         y = n * _LINE
-        length = 0 if bar.value is None else max(round(bar.value / most * room), 1)
+        length = 0 if bar.value is None else max(round(bar.value / most * longest), 1)
         drawn.append(
             Markup(
                 '<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
                 '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"/>'
                 '<text class="{}" x="{}" y="{}">{}</text>'
             ).format(
-                _LABEL - 8, y + 15, bar.label,
-                "loud" if bar.loud else "bar", _LABEL, y + 5, length, _BAR,
-                "dash" if bar.value is None else "value", _LABEL + length + (7 if length else 0), y + 15, bar.said,
+                room.label - 8, y + 15, bar.label,
+                "loud" if bar.loud else "bar", room.label, y + 5, length, _BAR,
+                "dash" if bar.value is None else "value", room.label + length + (7 if length else 0), y + 15, bar.said,
             )
         )  # fmt: skip
     height = max(len(found), 1) * _LINE
-    axis = Markup('<line class="axis" x1="{0}" y1="1" x2="{0}" y2="{1}"/>').format(_LABEL, height - 1)
-    return _svg(_WIDTH, height, title, [*drawn, axis])
+    axis = Markup('<line class="axis" x1="{0}" y1="1" x2="{0}" y2="{1}"/>').format(room.label, height - 1)
+    return _svg(room.width, height, title, [*drawn, axis])
 
 
 def _square(x: int, y: int, state: str, label: str) -> Markup:

@@ -217,8 +217,12 @@ def _accounts(events: Sequence[AnyEvent]) -> tuple[Account, ...]:
             case HappeningHeld() | ExpertiseTransferred():
                 found.append(Account(credited(event), event, event.title, event.results or ""))
             case ProductListed():
-                found.append(Account(credited(event), event, event.channel_name or "", event.results or ""))
+                found.append(Account(credited(event), event, event.channel_name or "", _listed(event)))
     return tuple(found)
+
+
+def _listed(event: ProductListed) -> str:
+    return event.results or ", ".join(product.name for product in event.products)
 
 
 def _unanswered(

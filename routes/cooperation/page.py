@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from .charts import Bar, bars, squares
+from .charts import HALF, WHOLE, Bar, bars, squares
 from .dates import Language, day, moment
 from .fields import Figure, Period
 from .findings import FIGURES, SCOPES, Figures, ItemLine, Review
@@ -185,14 +185,14 @@ def _figure_charts(review: Review, words: _Words) -> list[tuple[str, Markup]]:
             for place, figures in rows
         ]
         told = "; ".join(f"{bar.label} {bar.said}" for bar in found if bar.value is not None)
-        charts.append((words(figure), bars(found, f"{words(figure)}: {told}")))
+        charts.append((words(figure), bars(found, f"{words(figure)}: {told}", HALF)))
     return charts
 
 
 def _obstacle_chart(review: Review, words: _Words) -> Markup | None:
     found = [
         Bar(
-            one.obstacle.partition("/")[2][:20],
+            one.obstacle.partition("/")[2][:24],
             one.age,
             words.number(one.age) + (f" ({words('overdue', days=one.overdue)})" if one.overdue else ""),
             loud=one.overdue is not None,
@@ -200,7 +200,7 @@ def _obstacle_chart(review: Review, words: _Words) -> Markup | None:
         for one in review.obstacles
         if one.age is not None
     ]
-    return bars(found, words("age")) if found else None
+    return bars(found, words("age"), WHOLE) if found else None
 
 
 def _project_chart(review: Review, words: _Words) -> Markup | None:
@@ -210,4 +210,4 @@ def _project_chart(review: Review, words: _Words) -> Markup | None:
         for state in order
         if state in review.states
     ]
-    return bars(found, words("projects")) if found else None
+    return bars(found, words("projects"), WHOLE) if found else None
