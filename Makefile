@@ -9,9 +9,9 @@ KILLS ?= 200
 TERMS ?= 20
 FREEZES ?= 20
 OUTAGES ?= 20
-SECONDS ?= 60
+FUZZ ?= 60
 
-.PHONY: help run install test lint format bench soak fuzz lock clean
+.PHONY: help run install test lint format demo bench soak fuzz lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ format: $(VENV)/.dev ## Bring the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+demo: $(VENV)/.installed ## The cooperation programmes' first year through a relay; reviews in var/demo
+	$(BIN)/python -m tests.demo.year
+
 bench: $(VENV)/.dev ## The relay, floors and peers in one run (QUICK=1, ONLY="pass-through github", SYSTEMS="relay forwarder")
 	@sh tests/packages.sh bench
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(SYSTEMS),--systems $(SYSTEMS)) \
@@ -44,9 +47,9 @@ bench: $(VENV)/.dev ## The relay, floors and peers in one run (QUICK=1, ONLY="pa
 soak: $(VENV)/.dev ## Kill, stop and freeze the relay under load, then account for every event (KILLS=200 TERMS=20)
 	$(BIN)/python -m tests.faults.soak --kills $(KILLS) --terms $(TERMS) --freezes $(FREEZES) --outages $(OUTAGES)
 
-fuzz: $(VENV)/.dev ## Feed decoding, verification and headers with bytes that reach ever more of their code (SECONDS=60 each)
+fuzz: $(VENV)/.dev ## Feed decoding, verification and headers with bytes that reach ever more of their code (FUZZ=60 seconds each)
 	@$(PIP) install --require-hashes --requirement requirements-fuzz.lock
-	$(BIN)/python -m tests.fuzz.fuzz $(SECONDS)
+	$(BIN)/python -m tests.fuzz.fuzz $(FUZZ)
 
 lock: $(VENV)/.dev ## Lock the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

@@ -13,6 +13,10 @@ need curl curl
 need cc "gcc libc6-dev"
 need faketime faketime
 need taskset util-linux
+need chromium chromium
+need pdftotext poppler-utils
+[ -e /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf ] || missing="$missing fonts-noto-core"
+[ -e /usr/share/fonts/truetype/noto/NotoSansMono-Regular.ttf ] || missing="$missing fonts-noto-mono"
 [ "${1:-}" != bench ] || need redis-server redis-server
 [ -z "$missing" ] && exit 0
 echo "installing$missing"

@@ -7,6 +7,7 @@ from tests.support.running import StartRelay
 from tests.support.site import REPOSITORY, Site
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
+ALERTS = REPOSITORY / "tests" / "data" / "alerts" / "cooperation.yml"
 
 
 def test_prometheus_takes_the_shipped_configuration_and_its_alerts() -> None:
@@ -18,7 +19,18 @@ def test_prometheus_takes_the_shipped_configuration_and_its_alerts() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 rules found" in done.stdout
+    assert done.stdout.count("7 rules found") == 2
+
+
+def test_alerts_of_the_cooperation_programmes_fire_when_they_should() -> None:
+    """`promtool` plays series to them: each fires for what had no follow-up, not before, and for nothing else."""
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(ALERTS)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rules = (PROMETHEUS / "cooperation.rules.yml").read_text()
+    tested = set(re.findall(r"alertname: (\w+)", ALERTS.read_text()))
+    assert tested == set(re.findall(r"- alert: (\w+)", rules))
 
 
 async def test_alerts_name_series_that_the_relay_has(site: Site, start_relay: StartRelay) -> None:

@@ -83,7 +83,7 @@ def test_defaults_in_the_shipped_file_are_the_models() -> None:
     for name, target in document["targets"].items():
         if "url" in target:
             same(HttpTarget, target, name)
-        if "feed" in target:
+        if name == "news":  # the one that shows every key
             assert target.keys() == FeedTarget.model_fields.keys() - {"retry"}
             assert FeedTarget(**target).entries == FeedTarget(feed=Path("x"), title="x").entries
     assert {key for target in document["targets"].values() for key in target} >= {"url", "file", "feed"}
