@@ -24,13 +24,16 @@ class TimeLimitExceeded(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeLimitExceeded in the body once `seconds` are over.
 
-    Outside the main thread, where no signal arrives, there is no limit.
+    Outside the main thread, where no signal arrives, there is no limit. Where the alarm is the process' own
+    (`own_alarm`), it costs little; else whoever had it gets it back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     global _armed  # noqa: PLW0603 - there is one alarm clock a process
-    before = signal.signal(signal.SIGALRM, _alarm)
+    before = signal.getsignal(signal.SIGALRM)
+    if before is not _alarm:
+        signal.signal(signal.SIGALRM, _alarm)
     _armed = True
     alarm = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
@@ -41,8 +44,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:  # also if the alarm came in the line above
         _armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, *alarm)  # someone else's, if there was one
+        if before is not _alarm:
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *alarm)  # someone else's, if there was one
+
+
+def own_alarm() -> None:
+    """Take SIGALRM for this process' time limits alone."""
+    signal.signal(signal.SIGALRM, _alarm)
 
 
 def told(error: BaseException) -> str:

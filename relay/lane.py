@@ -126,6 +126,10 @@ class Lane:
         self._held[delivery.event.seq, delivery.n] = delivery.since, size + _OVERHEAD
         return True
 
+    def is_prompt(self, delivery: Delivery) -> bool:
+        """Tell whether a delivery that is handed over now is attempted at once, as far as can be told."""
+        return len(self._queue) < self._options.concurrency and self._gate() <= 0
+
     def release(self, delivery: Delivery) -> None:
         """Give a reserved place back: its event was not committed."""
         if (held := self._held.pop((delivery.event.seq, delivery.n), None)) is not None:

@@ -235,6 +235,7 @@ class Server:
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
+        whole = event
         # Memory keeps the bytes, not the decoded payload: that can be ten times as large.
         event = Event(
             event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
@@ -253,6 +254,8 @@ class Server:
                 for one, lane, delivery in zip(owed, lanes, deliveries, strict=True)
             ]
         )
+        if whole is not event and route.transforming:
+            _spare_reading(whole, route, deliveries, held, lanes)
         handover = _Handover(lanes, deliveries, held, since)
         committed = handover.committed
         if seen is not None:
@@ -273,6 +276,20 @@ class Server:
     def _observe(self, handover: "_Handover", event: Event, seen: Observed) -> None:
         handover.committed()
         self._metrics.payload.observe(event.route, event.seq, seen)
+
+
+def _spare_reading(
+    whole: Event, route: Route, deliveries: list[Delivery], held: tuple[bool, ...], lanes: list[AnyLane]
+) -> None:
+    """Give the decoded payload to the first delivery that needs it, if it is made at once.
+
+    To no other: a transform may change what it gets.
+    """
+    for n, delivery in enumerate(deliveries):
+        if delivery.forward in route.transforming:
+            if held[n] and lanes[n].is_prompt(delivery):
+                deliveries[n] = delivery._replace(event=whole)
+            return
 
 
 class _Handover(NamedTuple):

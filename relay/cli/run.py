@@ -20,6 +20,7 @@ from watchfiles import PythonFilter, awatch
 from relay.app import Relay
 from relay.cli import options, show
 from relay.config import Loaded, SecretsMode, load
+from relay.deadline import own_alarm
 from relay.errors import ConfigInvalid, StoreUnusable
 
 _SETTLED = 500  # milliseconds without a change
@@ -46,6 +47,7 @@ def run(
 
 async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch: bool) -> None:
     """Run a relay until a signal comes; `greet` is called once it listens."""
+    own_alarm()
     relay = Relay(loaded)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from relay.deadline import TimeLimitExceeded, time_limit
+from relay.deadline import TimeLimitExceeded, own_alarm, time_limit
 
 
 def _loops() -> None:
@@ -51,6 +51,22 @@ def test_quick_code_is_not_touched_and_another_alarm_is_there_again_afterwards()
     left = signal.setitimer(signal.ITIMER_REAL, *alarm)
     assert 2900 < left[0] <= 3000
     assert signal.getsignal(signal.SIGALRM) == handler
+
+
+def test_own_alarm_ends_one_body_after_another() -> None:
+    """In a process that has given its alarm away, limits hold, and what is over is over."""
+    handler, alarm = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 0)
+    own_alarm()
+    try:
+        for _ in range(2):
+            with pytest.raises(TimeLimitExceeded), time_limit(0.02):
+                _loops()
+        with time_limit(7200):
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *alarm)
 
 
 async def test_other_threads_have_no_limit_and_are_not_disturbed() -> None:
