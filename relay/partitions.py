@@ -31,7 +31,7 @@ class Partitions:
         return self._lanes[delivery.partition].reserve(delivery, size)
 
     def is_prompt(self, delivery: Delivery) -> bool:
-        """Tell whether a delivery that is handed over now is attempted at once."""
+        """Tell whether a delivery that is handed over now is attempted soon."""
         return self._lanes[delivery.partition].is_prompt(delivery)
 
     def release(self, delivery: Delivery) -> None:

@@ -30,6 +30,7 @@ from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
+_DECODED = 10  # times the body that a decoded payload may take
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
 _CHALLENGES = {"basic": 'Basic realm="relay", charset="UTF-8"', "token": "Bearer"}
 _PROBLEM = "application/problem+json"
@@ -247,15 +248,14 @@ class Server:
             Delivery(event, n, one.forward, one.target, 0, since, self._token, "", one.partition)
             for n, one in enumerate(owed)
         ]
+        read = _read_already(whole, route, deliveries, lanes) if whole is not event else -1
         held = tuple(
             [
                 # What is ordered waits for its turn in the store, which knows who is before it.
-                not one.ordered and lane.reserve(delivery, size)
-                for one, lane, delivery in zip(owed, lanes, deliveries, strict=True)
+                n == read or (not one.ordered and lane.reserve(delivery, size))
+                for n, (one, lane, delivery) in enumerate(zip(owed, lanes, deliveries, strict=True))
             ]
         )
-        if whole is not event and route.transforming:
-            _spare_reading(whole, route, deliveries, held, lanes)
         handover = _Handover(lanes, deliveries, held, since)
         committed = handover.committed
         if seen is not None:
@@ -278,18 +278,24 @@ class Server:
         self._metrics.payload.observe(event.route, event.seq, seen)
 
 
-def _spare_reading(
-    whole: Event, route: Route, deliveries: list[Delivery], held: tuple[bool, ...], lanes: list[AnyLane]
-) -> None:
-    """Give the decoded payload to the first delivery that needs it, if it is made at once.
+def _read_already(whole: Event, route: Route, deliveries: list[Delivery], lanes: list[AnyLane]) -> int:
+    """Give the decoded payload to the first delivery that needs it, if it is made soon and there is room; return its number.
 
-    To no other: a transform may change what it gets.
+    To no other: a transform may change what it gets. Returns -1 for none; the others decode the body again.
     """
     for n, delivery in enumerate(deliveries):
         if delivery.forward in route.transforming:
-            if held[n] and lanes[n].is_prompt(delivery):
-                deliveries[n] = delivery._replace(event=whole)
-            return
+            lane = lanes[n]
+            ordered = route.by_name[delivery.forward].ordered
+            if (
+                ordered
+                or not lane.is_prompt(delivery)
+                or not lane.reserve(delivery, len(whole.body) * _DECODED)
+            ):
+                return -1
+            deliveries[n] = delivery._replace(event=whole)
+            return n
+    return -1
 
 
 class _Handover(NamedTuple):
