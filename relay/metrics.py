@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from relay.breaker import BreakerState
 from relay.errors import Outcome, Reason, Refusal
+from relay.histogram import Histogram
 from relay.payload_metrics import PayloadMetrics
 from relay.route import ForwardOutcome, Route
 from relay.settle import Verdict
