@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -217,8 +218,8 @@ class Server:
             _log.warning("event_quarantined", route=route.name, id=event_id, where=verified.invalid.where)
         else:
             counters.accepted.inc()
-        for name, target, said, detail in filtered.said:
-            counters.forward(target, said)
+        counters.forwards(filtered)
+        for name, _, said, detail in filtered.said:
             if said is ForwardOutcome.ERROR:
                 _log.warning("forward_failed", route=route.name, forward=name, id=event_id, detail=detail)
         if route.status == HTTPStatus.NO_CONTENT:
@@ -339,18 +340,30 @@ class _RouteCounters:
         self.duplicate = metrics.requests.labels(route.name, Outcome.DUPLICATE.value, "")
         self.duration = metrics.request_duration.labels(route.name)
         self.bytes = metrics.request_bytes.labels(route.name)
-        self._forwards: dict[tuple[str, ForwardOutcome], Callable[[], None]] = {}
+        self._forwards: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._filtered: Filtered | None = (
+            None  # of a route whose forwards hang on nothing it is always the same
+        )
+        self._said: list[tuple[Callable[[float], None], int]] = []
 
     def rejected(self, reason: Refusal) -> None:
         self._metrics.requests.labels(self._route, reason.outcome.value, reason.value).inc()
 
-    def forward(self, target: str, said: ForwardOutcome) -> None:
-        key = (target, said)
-        found = self._forwards.get(key)
+    def forwards(self, filtered: Filtered) -> None:
+        """Count what each forward said: once for all that said the same of a target."""
+        if filtered is not self._filtered:
+            self._filtered = filtered
+            said = Counter([(target, said.value) for _, target, said, _ in filtered.said])
+            self._said = [(self._forward(*key), count) for key, count in said.items()]
+        for increase, count in self._said:
+            increase(count)
+
+    def _forward(self, target: str, outcome: str) -> Callable[[float], None]:
+        found = self._forwards.get((target, outcome))
         if found is None:
-            found = self._metrics.forwards.labels(self._route, target, said.value).inc
-            self._forwards[key] = found
-        found()
+            found = self._metrics.forwards.labels(self._route, target, outcome).inc
+            self._forwards[target, outcome] = found
+        return found
 
 
 def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:

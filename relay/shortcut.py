@@ -47,13 +47,14 @@ def shortcut(source: str) -> Shortcut | None:
 
 
 def _follower(path: str) -> Shortcut:
-    if path.startswith("event."):
-        return _variable(path)
-    name = re.split(r"[.\[]", path, maxsplit=1)[0]
+    # To CEL, `event.type` is one variable; `body.type` is a key of another.
+    name = path if path.startswith("event.") else re.split(r"[.\[]", path, maxsplit=1)[0]
     steps = tuple(dotted or quoted for dotted, quoted in _STEP.findall(path, len(name)))
 
     def follow(values: Mapping[str, Any]) -> Any:
-        value = _variable(name)(values)
+        if name not in values:
+            raise NothingThere
+        value = values[name]
         for step in steps:
             if not isinstance(value, dict) or step not in value:
                 raise NothingThere
@@ -63,16 +64,6 @@ def _follower(path: str) -> Shortcut:
         return value
 
     return follow
-
-
-def _variable(name: str) -> Shortcut:
-    def variable(values: Mapping[str, Any]) -> Any:
-        try:
-            return values[name]
-        except KeyError:
-            raise NothingThere from None
-
-    return variable
 
 
 def _literal(found: re.Match[str]) -> str | int | bool:
