@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -14,7 +15,6 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from relay.admin import export, shapes
-from relay.admin.console import page
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
 from relay.decode import decode_json
@@ -246,7 +246,9 @@ class _Admin:
         self._counts = await self._state.store.counts()
         events = await self._state.store.events(Query(limit=20))
         dead = await self._state.store.dead(Query(limit=20))
-        text = page(
+        # Imported by who looks at it first, and not in the loop: templates are no part of the start.
+        pages = await asyncio.to_thread(import_module, "relay.admin.console")
+        text = pages.page(
             about=await self._state.about(),
             routes=[describe(route) for route in self._state.routes().values()],
             targets=self._snapshot().targets,

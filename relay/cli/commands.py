@@ -22,7 +22,7 @@ _COMMANDS = (
     ("pause", "online", "pause"),
     ("resume", "online", "resume"),
     ("schema", "offline", "schema"),
-    ("version", "offline", "version"),
+    ("version", "version", "version"),
 )
 
 
