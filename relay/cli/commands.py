@@ -1,10 +1,16 @@
 """All commands by name; of one that is named, its own module alone is imported, so that it starts soon."""
 
+import gc
 import sys
 from importlib import import_module
 
 import typer
 
+_COLLECT = (
+    50_000,
+    20,
+    20,
+)  # what modules and configurations are made of stays; it is not looked through so often
 # In the order in which help lists them: name, module, function.
 _COMMANDS = (
     ("run", "run", "run"),
@@ -49,4 +55,5 @@ def _relay() -> None:
 
 def main() -> None:
     """Run the command line."""
+    gc.set_threshold(*_COLLECT)
     build(sys.argv[1] if len(sys.argv) > 1 else "")()

@@ -32,8 +32,10 @@ _TEXT = "tag:yaml.org,2002:str"
 _PLAIN = re.compile(r"[\n -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 # Inside a word a colon is text; in {} and [] libyaml takes it for an indicator, unless something stands for it.
 _COLON, _STAND_IN = re.compile(r"(?<=[A-Za-z0-9_.]):(?=[A-Za-z0-9_/])"), "\ue000"
-# The ends of documents, and how blocks begin: with comments or empty lines, where the readers differ.
-_ODD = re.compile(r"^(?:---|\.\.\.)|[|>][-+0-9]*(?:#| *(?:#[^\n]*)?\n *(?:\n|#|\Z))", re.MULTILINE)
+# The ends of documents; how blocks begin, with comments or empty lines; colons right behind a quote: there they differ.
+_ODD = re.compile(
+    r"^(?:---|\.\.\.)|[|>][-+0-9]*(?:#| *(?:#[^\n]*)?\n *(?:\n|#|\Z))|[\"']:(?![ \n])", re.MULTILINE
+)
 _DEEPEST = 100
 _YAML = YAML(typ="safe", pure=True)  # for what plain scalars mean
 

@@ -61,7 +61,7 @@ def test_shipped_files_are_read_quickly(path: Path) -> None:
     "text",
     [
         "a: &x 1\nb: *x", "a: !!str 1", "a: 1\na: 2", "1: a", "[a]: b", "%YAML 1.1\n---\na: yes", "a: 1\n---\nb: 2",
-        "a:\n  <<: {b: 1}", "a: 2001-01-01", "a:\tb", "a: b\r\n", "a: '\x85'", "\ufeffa: 1", "a: [", "a: |#\n", "a: |\n\n  b",
+        "a:\n  <<: {b: 1}", "a: 2001-01-01", "a:\tb", "a: b\r\n", "a: '\x85'", "\ufeffa: 1", "a: [", "a: |#\n", "a: |\n\n  b", '["q":a]',
         f"a: {'[' * 5000}{']' * 5000}",
     ],
 )  # fmt: skip
