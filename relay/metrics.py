@@ -13,6 +13,7 @@ from relay.errors import Outcome, Reason, Refusal
 from relay.payload_metrics import PayloadMetrics
 from relay.route import ForwardOutcome, Route
 from relay.settle import Verdict
+from relay.tally import Counts, Spreads
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -50,47 +51,52 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
+        self.requests = Counts(
+            registry,
             "relay_requests",
             "Requests on the public listener.",
             ("route", "outcome", "reason"),
-            registry=registry,
+            (
+                *((outcome.value, "") for outcome in _BY_SENDER),
+                *((refusal.outcome.value, refusal.value) for refusal in Refusal),
+            ),
         )
-        self.request_duration = Histogram(
+        self.request_duration = Spreads(
+            registry,
             "relay_request_duration_seconds",
             "From a request's headers to its answer.",
             ("route",),
-            buckets=_LATENCY,
-            registry=registry,
+            _LATENCY,
         )
-        self.request_bytes = Histogram(
-            "relay_request_bytes", "Bodies as they came.", ("route",), buckets=_SIZES, registry=registry
+        self.request_bytes = Spreads(
+            registry, "relay_request_bytes", "Bodies as they came.", ("route",), _SIZES
         )
-        self.forwards = Counter(
+        self.forwards = Counts(
+            registry,
             "relay_forwards",
             "What each forward said to each event.",
             ("route", "target", "outcome"),
-            registry=registry,
+            ((said.value,) for said in ForwardOutcome),
         )
-        self.attempts = Counter(
+        self.attempts = Counts(
+            registry,
             "relay_attempts",
             "Attempts, by what they led to.",
             ("target", "outcome", "reason"),
-            registry=registry,
+            (
+                *((verdict.value, "") for verdict in (Verdict.DELIVERED, Verdict.DROPPED)),
+                *(
+                    (verdict.value, reason.value)
+                    for verdict in (Verdict.RETRY, Verdict.DEAD)
+                    for reason in Reason
+                ),
+            ),
         )
-        self.attempt_duration = Histogram(
-            "relay_attempt_duration_seconds",
-            "How long attempts took.",
-            ("target",),
-            buckets=_LATENCY,
-            registry=registry,
+        self.attempt_duration = Spreads(
+            registry, "relay_attempt_duration_seconds", "How long attempts took.", ("target",), _LATENCY
         )
-        self.delivery_latency = Histogram(
-            "relay_delivery_latency_seconds",
-            "From accepted to delivered.",
-            ("target",),
-            buckets=_DELIVERY,
-            registry=registry,
+        self.delivery_latency = Spreads(
+            registry, "relay_delivery_latency_seconds", "From accepted to delivered.", ("target",), _DELIVERY
         )
         self.commit_duration = Histogram(
             "relay_commit_duration_seconds",
@@ -132,27 +138,17 @@ class Metrics:
 
     def add_route(self, route: Route) -> None:
         """Start a route's series at zero."""
-        for outcome in _BY_SENDER:
-            self.requests.labels(route.name, outcome.value, "")
-        for refusal in Refusal:
-            self.requests.labels(route.name, refusal.outcome.value, refusal.value)
-        self.request_duration.labels(route.name)
-        self.request_bytes.labels(route.name)
+        self.requests.begin(route.name)
+        self.request_duration.begin(route.name)
+        self.request_bytes.begin(route.name)
         for forward in route.forwards:
-            for said in ForwardOutcome:
-                self.forwards.labels(
-                    route.name, forward.to if isinstance(forward.to, str) else "", said.value
-                )
+            self.forwards.begin(route.name, forward.to if isinstance(forward.to, str) else "")
 
     def add_target(self, target: str) -> None:
         """Start a target's series at zero."""
-        for verdict in (Verdict.DELIVERED, Verdict.DROPPED):
-            self.attempts.labels(target, verdict.value, "")
-        for verdict in (Verdict.RETRY, Verdict.DEAD):
-            for reason in Reason:
-                self.attempts.labels(target, verdict.value, reason.value)
-        self.attempt_duration.labels(target)
-        self.delivery_latency.labels(target)
+        self.attempts.begin(target)
+        self.attempt_duration.begin(target)
+        self.delivery_latency.begin(target)
 
     def observe(self, snapshot: Callable[[], Snapshot]) -> None:
         """Register the gauges that are read when Prometheus asks."""

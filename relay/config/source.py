@@ -73,7 +73,7 @@ class Source:
             self._add(1, 1, str(error).splitlines()[0], _LAYOUT)
         except ValueError as error:  # such as 2001-13-45, which YAML takes for a date
             self._add(*_spot(error), "this looks like a date or a number, and is none", "put it in quotes")
-        except NotImplementedError:  # ruamel has no place to keep it in
+        except (NotImplementedError, AssertionError):  # ruamel's own, when it has nothing to keep one in
             self._add(1, 1, "has a comment where none may stand", "give comments lines of their own")
         except RecursionError:
             self._add(

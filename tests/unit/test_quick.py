@@ -47,7 +47,11 @@ def test_what_is_read_quickly_is_what_is_read_with_places(text: str) -> None:
         found = quick.read(text)
     except quick.Unsure:
         return
-    assert same(found, plain(_read(text)))
+    try:
+        placed = plain(_read(text))
+    except (AssertionError, NotImplementedError):  # ruamel's own, at comments that it can keep nowhere
+        return
+    assert same(found, placed)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
