@@ -7,42 +7,102 @@ comes back can't be interrupted.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _AGAIN = 0.1  # seconds between alarms once the time is over
+_TICK = 0.05  # seconds between looks at the time, where the alarm is the process' own
+_IDLE = 100  # ticks without any limit, after which they stop
+_EARLY = 0.001  # seconds by which a timer may be early
 _TOLD = 1000  # characters of an exception's text
-_armed = False  # whether an alarm is for the code that runs; one that comes late must hit nobody else
 
 
 class TimeLimitExceeded(BaseException):
     """The time is over. Not an Exception, so that a route's `except Exception` does not hold it up."""
 
 
+class _Clock:
+    """The process' one alarm clock. `deadline` (0: none) is for the code that runs; a late alarm must hit nobody else."""
+
+    __slots__ = ("deadline", "idle", "owned", "ticking")
+
+    def __init__(self) -> None:
+        self.deadline = 0.0
+        self.owned = False
+        self.ticking = False
+        self.idle = 0
+
+    def tick(self) -> None:
+        """Have the time looked at now and again: that costs less than a timer for each limit."""
+        self.idle = 0
+        if not self.ticking:
+            self.ticking = True
+            signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
+
+    def alarm(self, number: int, frame: FrameType | None) -> None:
+        """Raise in the code whose time is over."""
+        if self.deadline and time.monotonic() >= self.deadline - _EARLY:
+            raise TimeLimitExceeded
+        self.idle += 1
+        if self.ticking and self.idle > _IDLE and not self.deadline:
+            self.ticking = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+_clock = _Clock()
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitExceeded in the body once `seconds` are over.
+    """Raise TimeLimitExceeded in the body once `seconds` are over, or a little later.
 
-    Outside the main thread, where no signal arrives, there is no limit.
+    Outside the main thread, where no signal arrives, there is no limit. Where the alarm is the process' own
+    (`own_alarm`), it costs next to nothing; else whoever had it gets it back.
     """
+    clock = _clock
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _armed  # noqa: PLW0603 - there is one alarm clock a process
-    before = signal.signal(signal.SIGALRM, _alarm)
-    _armed = True
-    alarm = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    outer = clock.deadline
+    if clock.owned:
+        clock.deadline = time.monotonic() + seconds
+        clock.tick()
+        try:
+            try:
+                yield
+            finally:
+                clock.deadline = outer
+        finally:  # also if the alarm came in the line above
+            clock.deadline = outer
+        return
+    before = signal.signal(signal.SIGALRM, clock.alarm)
+    clock.deadline = time.monotonic() + seconds
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         try:
             yield
         finally:
-            _armed = False
-    finally:  # also if the alarm came in the line above
-        _armed = False
+            clock.deadline = outer
+    finally:
+        clock.deadline = outer
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, *alarm)  # someone else's, if there was one
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # someone else's, if there was one
+
+
+def own_alarm() -> None:
+    """Take SIGALRM for this process' time limits alone."""
+    signal.signal(signal.SIGALRM, _clock.alarm)
+    _clock.owned = True
+
+
+def disown_alarm() -> None:
+    """Give SIGALRM back, without a handler."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _clock.owned = _clock.ticking = False
 
 
 def told(error: BaseException) -> str:
@@ -53,8 +113,3 @@ def told(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001 - then its name must do
         text = ""
     return f"{type(error).__name__}: {text}"
-
-
-def _alarm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
-    if _armed:
-        raise TimeLimitExceeded

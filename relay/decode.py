@@ -5,7 +5,6 @@ a byte order mark (§8.1), invalid UTF-8, lone surrogates, more than 200 levels,
 """
 
 import math
-import re
 import zlib
 from typing import Any
 
@@ -13,7 +12,9 @@ import jiter
 
 from relay.errors import Refusal, Rejected
 
-_MAYBE_INFINITE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
+# Every digit as 0, every E as e: then what is beyond a double holds one of two texts. No expression is so fast.
+_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
+_EXPONENT, _DIGITS = b"e000", b"0" * 309
 _GZIP = 16 + zlib.MAX_WBITS
 _JSON = frozenset({"", "application/json", "text/json", "text/plain"})
 
@@ -24,7 +25,8 @@ def decode_json(body: bytes) -> Any:
         value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise Rejected(Refusal.MALFORMED, f"the body is not valid JSON: {error}") from None
-    if _MAYBE_INFINITE.search(body) and not _finite(value):
+    shape = body.translate(_SHAPE, b"+")
+    if (_EXPONENT in shape or _DIGITS in shape) and not _finite(value):
         raise Rejected(Refusal.MALFORMED, "the body is not valid JSON: a number is beyond a double's range")
     return value
 

@@ -37,9 +37,10 @@ class Exchanges:
     def __init__(self, url: URL, connector: TCPConnector, connect: float, total: float) -> None:
         self._connector = connector
         self._total = total
+        self._loop = asyncio.get_running_loop()
         # To the pool a request is an address: this one stands for all.
-        self._address = ClientRequest("POST", url, loop=asyncio.get_running_loop())
-        self._timeout = ClientTimeout(total=None, sock_connect=connect)
+        self._address = ClientRequest("POST", url, loop=self._loop)
+        self._timeout = ClientTimeout(total=None, connect=total, sock_connect=connect)
         self._target = f"{url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
 
     async def make(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -49,14 +50,17 @@ class Exchanges:
         `headers` are names and values that were checked to be such.
         """
         head = self._head(method, headers, len(body))
-        async with asyncio.timeout(self._total):
-            connection = await self._connect()
-            try:
-                reply = await _exchange(connection, head, body)
-            except BaseException:
-                _end(connection)
-                raise
-        return reply
+        ends = self._loop.time() + self._total
+        connection = await self._connect()
+        # Not asyncio.timeout: it costs as much as all the rest here.
+        timer = self._loop.call_at(ends, _expire, connection)
+        try:
+            return await _exchange(connection, head, body, min(_BODY_PATIENCE, self._total))
+        except BaseException:
+            _end(connection)
+            raise
+        finally:
+            timer.cancel()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -82,7 +86,13 @@ class Exchanges:
             connection.close()
 
 
-async def _exchange(connection: Connection, head: bytes, body: bytes) -> Reply:
+def _expire(connection: Connection) -> None:
+    """Tell who waits for an answer that the time is over."""
+    if connection.protocol is not None:
+        connection.protocol.set_exception(TimeoutError("the time for the whole exchange is over"))
+
+
+async def _exchange(connection: Connection, head: bytes, body: bytes, patience: float) -> Reply:
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
         raise ConnectionResetError("the connection was closed before the request was sent")
@@ -95,7 +105,9 @@ async def _exchange(connection: Connection, head: bytes, body: bytes) -> Reply:
     message, payload = await protocol.read()
     while 100 <= message.code < 200 and message.code != _SWITCHING:
         message, payload = await protocol.read()
-    told, whole = (b"", True) if payload.is_eof() and not payload.total_bytes else await _read(payload)
+    told, whole = (
+        (b"", True) if payload.is_eof() and not payload.total_bytes else await _read(payload, patience)
+    )
     if whole and not transport.get_write_buffer_size():
         connection.release()
     else:
@@ -116,15 +128,15 @@ def _expect_answer(protocol: ResponseHandler) -> None:
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
 
 
-async def _read(payload: StreamReader) -> tuple[bytes, bool]:
-    """Return the body up to a cap, and whether that is all of it.
+async def _read(payload: StreamReader, patience: float) -> tuple[bytes, bool]:
+    """Return the body up to a cap, waited for `patience` seconds at most, and whether that is all of it.
 
     The status has decided already: a body that is long, slow or breaks off changes nothing.
     """
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(None if payload.is_eof() else _BODY_PATIENCE):
+        async with asyncio.timeout(None if payload.is_eof() else patience):
             while size <= _BODY_CAP:
                 part = await payload.readany()
                 if not part:

@@ -14,6 +14,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from relay.errors import ExpressionFailed
+from relay.shortcut import NothingThere, shortcut
 
 _TEXTS = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
 _REQUEST = {"body": cel.Type.DYN, "headers": _TEXTS, "query": _TEXTS}
@@ -60,34 +61,35 @@ class ExpressionInvalid(ValueError):
 class Scope:
     """What expressions see of one event; conversions to CEL are made once for all of them."""
 
-    __slots__ = ("_activation", "_nul", "_values")
+    __slots__ = ("_activation", "_nul", "_seen", "values")
 
     def __init__(self, values: Mapping[str, Any], *, nul: bool = True) -> None:
         """Take what expressions see; `nul` says that texts in it may hold the character NUL, which costs time."""
-        self._values = values
+        self.values = values
+        self._seen = values  # as CEL sees them
         self._nul = nul
         self._activation: Any = None
 
     def widened(self, values: Mapping[str, Any]) -> "Scope":
         """Return a scope that sees `values` as well."""
-        return Scope({**self._values, **values}, nul=self._nul)
+        return Scope({**self.values, **values}, nul=self._nul)
 
     def evaluate(self, expression: Any) -> Any:
         """Return the plain value; raise ExpressionFailed if it has none."""
         if self._activation is None:
             self._activation = _ENVS["item"].Activation(
-                _translated(self._values, _NUL) if self._nul else self._values
+                _translated(self._seen, _NUL) if self._nul else self._seen
             )
         try:
             result = expression.eval(self._activation)
         except RuntimeError as error:  # such as CEL's own budget of iterations
             raise ExpressionFailed(_reason(str(error))) from None
         if result.type() == cel.Type.ERROR:
-            if any(_beyond_int64(self._values.get("body"))):
+            if any(_beyond_int64(self._seen.get("body"))):
                 # CEL's int has 64 bits; JSON's numbers have no limit. Read the large ones as doubles.
-                narrowed = {**self._values, "body": _narrowed(self._values["body"])}
+                narrowed = {**self._seen, "body": _narrowed(self._seen["body"])}
                 if not any(_beyond_int64(narrowed["body"])):
-                    self._values = narrowed
+                    self._seen = narrowed
                     self._activation = None
                     return self.evaluate(expression)
             raise ExpressionFailed(_reason(str(result.plain_value())))
@@ -101,7 +103,7 @@ class Scope:
 class Expression:
     """One compiled expression."""
 
-    __slots__ = ("_compiled", "_returns", "source", "uses_body")
+    __slots__ = ("_compiled", "_returns", "_shortcut", "source", "uses_body")
 
     def __init__(self, source: str, scope: str = "event") -> None:
         """Compile `source` for a scope: `request`, `verified`, `event`, or `item`.
@@ -118,6 +120,7 @@ class Expression:
         except RuntimeError as error:
             raise _invalid(str(error)) from None
         self._returns = self._compiled.return_type()
+        self._shortcut = shortcut(source)
 
     def returns(self, *types: str) -> bool:
         """Tell whether its static type is one of `types` (CEL's names), or only known at run time."""
@@ -131,7 +134,12 @@ class Expression:
 
     def value(self, scope: Scope) -> Any:
         """Evaluate; raise ExpressionFailed with CEL's own words."""
-        return scope.evaluate(self._compiled)
+        if self._shortcut is None:
+            return scope.evaluate(self._compiled)
+        try:
+            return self._shortcut(scope.values)
+        except NothingThere:
+            return scope.evaluate(self._compiled)
 
     def text(self, scope: Scope) -> str:
         """Evaluate to text: numbers and booleans as JSON writes them, null as ''; raise ExpressionFailed."""

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from relay.breaker import BreakerState
+from relay.counter import Counter
 from relay.errors import Outcome, Reason, Refusal
+from relay.histogram import Histogram
 from relay.payload_metrics import PayloadMetrics
 from relay.route import ForwardOutcome, Route
 from relay.settle import Verdict
-from relay.tally import Counts, Spreads
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -51,39 +52,38 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counts(
-            registry,
+        self.requests = Counter(
             "relay_requests",
             "Requests on the public listener.",
             ("route", "outcome", "reason"),
-            (
+            endings=(
                 *((outcome.value, "") for outcome in _BY_SENDER),
                 *((refusal.outcome.value, refusal.value) for refusal in Refusal),
             ),
+            registry=registry,
         )
-        self.request_duration = Spreads(
-            registry,
+        self.request_duration = Histogram(
             "relay_request_duration_seconds",
             "From a request's headers to its answer.",
             ("route",),
-            _LATENCY,
+            buckets=_LATENCY,
+            registry=registry,
         )
-        self.request_bytes = Spreads(
-            registry, "relay_request_bytes", "Bodies as they came.", ("route",), _SIZES
+        self.request_bytes = Histogram(
+            "relay_request_bytes", "Bodies as they came.", ("route",), buckets=_SIZES, registry=registry
         )
-        self.forwards = Counts(
-            registry,
+        self.forwards = Counter(
             "relay_forwards",
             "What each forward said to each event.",
             ("route", "target", "outcome"),
-            ((said.value,) for said in ForwardOutcome),
+            endings=((said.value,) for said in ForwardOutcome),
+            registry=registry,
         )
-        self.attempts = Counts(
-            registry,
+        self.attempts = Counter(
             "relay_attempts",
             "Attempts, by what they led to.",
             ("target", "outcome", "reason"),
-            (
+            endings=(
                 *((verdict.value, "") for verdict in (Verdict.DELIVERED, Verdict.DROPPED)),
                 *(
                     (verdict.value, reason.value)
@@ -91,12 +91,21 @@ class Metrics:
                     for reason in Reason
                 ),
             ),
+            registry=registry,
         )
-        self.attempt_duration = Spreads(
-            registry, "relay_attempt_duration_seconds", "How long attempts took.", ("target",), _LATENCY
+        self.attempt_duration = Histogram(
+            "relay_attempt_duration_seconds",
+            "How long attempts took.",
+            ("target",),
+            buckets=_LATENCY,
+            registry=registry,
         )
-        self.delivery_latency = Spreads(
-            registry, "relay_delivery_latency_seconds", "From accepted to delivered.", ("target",), _DELIVERY
+        self.delivery_latency = Histogram(
+            "relay_delivery_latency_seconds",
+            "From accepted to delivered.",
+            ("target",),
+            buckets=_DELIVERY,
+            registry=registry,
         )
         self.commit_duration = Histogram(
             "relay_commit_duration_seconds",
@@ -110,11 +119,15 @@ class Metrics:
             buckets=_OPERATIONS,
             registry=registry,
         )
-        self.commit_failures = Counter(
+        failures = Counter(
             "relay_commit_failures",
             "Transactions that could not be committed.",
+            (),
+            endings=((),),
             registry=registry,
         )
+        failures.begin()
+        self.commit_failures = failures.labels()
         self.generation = Gauge(
             "relay_config_generation", "How many configurations were loaded.", registry=registry
         )
@@ -139,16 +152,16 @@ class Metrics:
     def add_route(self, route: Route) -> None:
         """Start a route's series at zero."""
         self.requests.begin(route.name)
-        self.request_duration.begin(route.name)
-        self.request_bytes.begin(route.name)
+        self.request_duration.labels(route.name)
+        self.request_bytes.labels(route.name)
         for forward in route.forwards:
             self.forwards.begin(route.name, forward.to if isinstance(forward.to, str) else "")
 
     def add_target(self, target: str) -> None:
         """Start a target's series at zero."""
         self.attempts.begin(target)
-        self.attempt_duration.begin(target)
-        self.delivery_latency.begin(target)
+        self.attempt_duration.labels(target)
+        self.delivery_latency.labels(target)
 
     def observe(self, snapshot: Callable[[], Snapshot]) -> None:
         """Register the gauges that are read when Prometheus asks."""

@@ -17,6 +17,7 @@ _BYTES = "application/octet-stream"
 _LARGEST = (
     64 << 20
 )  # bytes of a body that a transform or an expression may make; what came is as large as it came
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
 
 
@@ -120,8 +121,7 @@ def _encode(body: Any) -> tuple[bytes, str]:
     try:
         if isinstance(body, str):
             return body.encode(), "text/plain; charset=utf-8"
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode(), "application/json"
+        return _COMPACT.encode(body).encode(), "application/json"
     except UnicodeEncodeError as error:
         raise TransformFailed(f"the new body is not text: {error}") from error
     except (TypeError, ValueError, RecursionError) as error:

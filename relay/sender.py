@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
+from pydantic_core import PydanticSerializationError, to_json
 from yarl import URL
 
 from relay.egress import ANY, MARK, Egress, EgressBlocked, guarded
@@ -26,6 +27,7 @@ from relay.retry import retry_after
 from relay.settle import Attempt
 from relay.sign import signatures
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _TOLD = 300  # characters of a failed response that are kept
 _TRACE = re.compile(
     r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})"
@@ -195,7 +197,10 @@ def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
     }
     if event.sender:
         record["sender"] = event.sender
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    try:
+        return to_json(record) + b"\n"
+    except PydanticSerializationError:  # half of a surrogate pair, such as a header may hold
+        return _COMPACT.encode(record).encode("utf-8", "replace") + b"\n"
 
 
 def traceparent(delivery: Delivery) -> str:

@@ -30,6 +30,7 @@ from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
+_DECODED = 10  # times the body that a decoded payload may take
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
 _CHALLENGES = {"basic": 'Basic realm="relay", charset="UTF-8"', "token": "Bearer"}
 _PROBLEM = "application/problem+json"
@@ -235,6 +236,7 @@ class Server:
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
+        whole = event
         # Memory keeps the bytes, not the decoded payload: that can be ten times as large.
         event = Event(
             event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
@@ -246,11 +248,12 @@ class Server:
             Delivery(event, n, one.forward, one.target, 0, since, self._token, "", one.partition)
             for n, one in enumerate(owed)
         ]
+        read = _read_already(whole, route, deliveries, lanes) if whole is not event else -1
         held = tuple(
             [
                 # What is ordered waits for its turn in the store, which knows who is before it.
-                not one.ordered and lane.reserve(delivery, size)
-                for one, lane, delivery in zip(owed, lanes, deliveries, strict=True)
+                n == read or (not one.ordered and lane.reserve(delivery, size))
+                for n, (one, lane, delivery) in enumerate(zip(owed, lanes, deliveries, strict=True))
             ]
         )
         handover = _Handover(lanes, deliveries, held, since)
@@ -273,6 +276,26 @@ class Server:
     def _observe(self, handover: "_Handover", event: Event, seen: Observed) -> None:
         handover.committed()
         self._metrics.payload.observe(event.route, event.seq, seen)
+
+
+def _read_already(whole: Event, route: Route, deliveries: list[Delivery], lanes: list[AnyLane]) -> int:
+    """Give the decoded payload to the first delivery that needs it, if it is made soon and there is room; return its number.
+
+    To no other: a transform may change what it gets. Returns -1 for none; the others decode the body again.
+    """
+    for n, delivery in enumerate(deliveries):
+        if delivery.forward in route.transforming:
+            lane = lanes[n]
+            ordered = route.by_name[delivery.forward].ordered
+            if (
+                ordered
+                or not lane.is_prompt(delivery)
+                or not lane.reserve(delivery, len(whole.body) * _DECODED)
+            ):
+                return -1
+            deliveries[n] = delivery._replace(event=whole)
+            return n
+    return -1
 
 
 class _Handover(NamedTuple):

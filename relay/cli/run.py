@@ -19,6 +19,7 @@ import uvloop
 from relay.app import Relay
 from relay.cli import options, show
 from relay.config import Loaded, SecretsMode
+from relay.deadline import own_alarm
 from relay.errors import StoreUnusable
 
 _COLLECT = (20_000, 20, 20)  # objects more than before, then generations
@@ -44,6 +45,7 @@ def run(
 
 async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch: bool) -> None:
     """Run a relay until a signal comes; `greet` is called once it listens."""
+    own_alarm()
     relay = Relay(loaded)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

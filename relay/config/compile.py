@@ -78,6 +78,7 @@ class Compiler:
             measures=measures,
             by_name={forward.name: forward for forward in forwards},
             always=unconditional(forwards),
+            transforming=frozenset(forward.name for forward in forwards if forward.transform),
         )
 
     def secret(self, source: Source, path: Path_, reference: str) -> bytes:

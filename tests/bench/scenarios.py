@@ -26,7 +26,8 @@ class Scenario:
     `systems`: what it is measured on, see `systems.py`; `body`: bytes of an event's body; `owes`: deliveries of
     an event to targets that are up; `filtered`: forwards more, whose `when` says no; `routes`: how many, each
     with a target of its own, to which the events go in turn; `burst`: events sent at once to find the rate,
-    where accepting outruns delivering by far (0: wrk sends for some seconds); `fractions`: the fixed rates, as
+    where accepting outruns delivering by far (0: wrk sends for some seconds); `is_github`: a signed push, its model,
+    filters and transform; `file_too`: a file gets each event as it came beside; `fractions`: the fixed rates, as
     shares of the rate found.
     """
 
@@ -41,6 +42,7 @@ class Scenario:
     obstacle: Obstacle = Obstacle.NONE
     stored: int = 0
     is_github: bool = False
+    file_too: bool = False
     fractions: tuple[float, ...] = HALF
 
 
@@ -53,9 +55,15 @@ SCENARIOS = (
     ),
     Scenario(
         "github",
-        "GitHub push: HMAC, model, three filters, a transform; a file beside",
+        "GitHub push: HMAC, model, three filters, a transform",
         ("forwarder", "relay"),
         is_github=True,
+    ),
+    Scenario(
+        "github-and-file",
+        "the shipped GitHub route: as before, and each event to a file beside",
+        is_github=True,
+        file_too=True,
     ),
     Scenario("fan-out-10", "each event to 10 targets", owes=10, burst=3000),
     Scenario("fan-out-100", "each event to 100 targets", owes=100, burst=300),

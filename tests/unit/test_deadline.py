@@ -5,10 +5,11 @@ import contextlib
 import re
 import signal
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from relay.deadline import TimeLimitExceeded, time_limit
+from relay.deadline import TimeLimitExceeded, disown_alarm, own_alarm, time_limit
 
 
 def _loops() -> None:
@@ -51,6 +52,40 @@ def test_quick_code_is_not_touched_and_another_alarm_is_there_again_afterwards()
     left = signal.setitimer(signal.ITIMER_REAL, *alarm)
     assert 2900 < left[0] <= 3000
     assert signal.getsignal(signal.SIGALRM) == handler
+
+
+@pytest.fixture
+def owned() -> Iterator[None]:
+    """Let the alarm be the process' own, as in `relay run`."""
+    handler, timer = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 0)
+    own_alarm()
+    yield
+    disown_alarm()
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+@pytest.mark.usefixtures("owned")
+@pytest.mark.parametrize("code", [_loops, _sleeps, _swallows, _holds_on, _backtracks])
+def test_own_alarm_ends_one_body_after_another(code: Callable[[], None]) -> None:
+    """In a process that has given its alarm away, limits hold, and what is over hits nobody else."""
+    for _ in range(2):
+        with pytest.raises(TimeLimitExceeded), time_limit(0.02):
+            code()
+    with time_limit(7200):
+        time.sleep(0.06)  # longer than a tick
+
+
+@pytest.mark.usefixtures("owned")
+def test_ticks_end_when_there_are_no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay without code of its routes to run is not woken for it."""
+    monkeypatch.setattr("relay.deadline._IDLE", 1)
+    with time_limit(1):
+        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+    while signal.getitimer(signal.ITIMER_REAL)[1]:
+        signal.pause()
+    with time_limit(1):
+        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
 
 
 async def test_other_threads_have_no_limit_and_are_not_disturbed() -> None:
