@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 ATOM = "http://www.w3.org/2005/Atom"
 _EVENT = "{urn:webhook:relay}event"  # of which event an entry is: foreign markup, RFC 4287 §6
 # What XML 1.0 §2.2 has no way to write.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"]+")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -77,7 +77,7 @@ Text = Annotated[str, AfterValidator(_clean)]
 class Entry(BaseModel):
     """What a delivery's body says of an entry."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     title: Annotated[str, AfterValidator(_needed)]
     id: Annotated[str, AfterValidator(_id)] | None = None

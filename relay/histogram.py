@@ -13,7 +13,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
+
+from relay.samples import Samples
 
 
 class Series:
@@ -60,7 +63,10 @@ class Histogram(Collector):
 
     def labels(self, *values: str) -> Series:
         """Return the series under these labels, made at zero if it is new."""
-        return self._series.setdefault(values, Series(self._bounds))
+        found = self._series.get(values)
+        if found is None:
+            found = self._series[values] = Series(self._bounds)
+        return found
 
     def observe(self, value: float) -> None:
         """Count one value of a family without labels."""
@@ -73,10 +79,15 @@ class Histogram(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return the family as it stands."""
         family = self._family()
+        family.samples = Samples(self._samples)
+        yield family
+
+    def _samples(self) -> Iterator[Sample]:
         for values, series in tuple(self._series.items()):
+            family = self._family()
             buckets, total = series.read()
             family.add_metric(values, buckets, total)
-        yield family
+            yield from family.samples
 
     def _family(self) -> HistogramMetricFamily:
         return HistogramMetricFamily(self._name, self._documentation, labels=self._label_names)

@@ -59,13 +59,18 @@ class Lanes(dict[str, AnyLane]):
         A lane that stays keeps its queue, breaker and rate; one whose settings are the same, its connections.
         """
         paused = await self._store.paused()
+        new = {name: settings for name, settings in targets.items() if name not in self}
+        with contextlib.suppress(StoreUnavailable):  # it would only have come sooner
+            now = steady()
+            await self._store.hasten(
+                {name: now + _longest(one.config.retry) for name, one in new.items()}, now
+            )
+        divided = await self._store.divided() if new else {}
         for name, settings in targets.items():
             lane = self.get(name)
             if lane is None:
-                with contextlib.suppress(StoreUnavailable):  # it would only have come sooner
-                    now = steady()
-                    await self._store.hasten(name, now + _longest(settings.config.retry), now)
-                await self._store.divide(name, partitions(settings))
+                if partitions(settings) != divided.get(name, 1):
+                    await self._store.divide(name, partitions(settings))
                 self._add(name, settings, paused=name in paused)
             elif settings != self._settings[name]:
                 lane.change(_options(name, settings), partial(self._sender, settings))

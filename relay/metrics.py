@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from relay.breaker import BreakerState
+from relay.counter import Counter
 from relay.errors import Outcome, Reason, Refusal
 from relay.histogram import Histogram
 from relay.payload_metrics import PayloadMetrics
@@ -55,6 +56,10 @@ class Metrics:
             "relay_requests",
             "Requests on the public listener.",
             ("route", "outcome", "reason"),
+            endings=(
+                *((outcome.value, "") for outcome in _BY_SENDER),
+                *((refusal.outcome.value, refusal.value) for refusal in Refusal),
+            ),
             registry=registry,
         )
         self.request_duration = Histogram(
@@ -71,12 +76,21 @@ class Metrics:
             "relay_forwards",
             "What each forward said to each event.",
             ("route", "target", "outcome"),
+            endings=((said.value,) for said in ForwardOutcome),
             registry=registry,
         )
         self.attempts = Counter(
             "relay_attempts",
             "Attempts, by what they led to.",
             ("target", "outcome", "reason"),
+            endings=(
+                *((verdict.value, "") for verdict in (Verdict.DELIVERED, Verdict.DROPPED)),
+                *(
+                    (verdict.value, reason.value)
+                    for verdict in (Verdict.RETRY, Verdict.DEAD)
+                    for reason in Reason
+                ),
+            ),
             registry=registry,
         )
         self.attempt_duration = Histogram(
@@ -105,11 +119,15 @@ class Metrics:
             buckets=_OPERATIONS,
             registry=registry,
         )
-        self.commit_failures = Counter(
+        failures = Counter(
             "relay_commit_failures",
             "Transactions that could not be committed.",
+            (),
+            endings=((),),
             registry=registry,
         )
+        failures.begin()
+        self.commit_failures = failures.labels()
         self.generation = Gauge(
             "relay_config_generation", "How many configurations were loaded.", registry=registry
         )
@@ -133,25 +151,15 @@ class Metrics:
 
     def add_route(self, route: Route) -> None:
         """Start a route's series at zero."""
-        for outcome in _BY_SENDER:
-            self.requests.labels(route.name, outcome.value, "")
-        for refusal in Refusal:
-            self.requests.labels(route.name, refusal.outcome.value, refusal.value)
+        self.requests.begin(route.name)
         self.request_duration.labels(route.name)
         self.request_bytes.labels(route.name)
         for forward in route.forwards:
-            for said in ForwardOutcome:
-                self.forwards.labels(
-                    route.name, forward.to if isinstance(forward.to, str) else "", said.value
-                )
+            self.forwards.begin(route.name, forward.to if isinstance(forward.to, str) else "")
 
     def add_target(self, target: str) -> None:
         """Start a target's series at zero."""
-        for verdict in (Verdict.DELIVERED, Verdict.DROPPED):
-            self.attempts.labels(target, verdict.value, "")
-        for verdict in (Verdict.RETRY, Verdict.DEAD):
-            for reason in Reason:
-                self.attempts.labels(target, verdict.value, reason.value)
+        self.attempts.begin(target)
         self.attempt_duration.labels(target)
         self.delivery_latency.labels(target)
 

@@ -69,12 +69,9 @@ class HttpSender:
         self._standing = {"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"}
         self._own = dict(options.headers)
         self._keys = options.signing_keys
-        connector = aiohttp.TCPConnector(
-            limit=options.concurrency,
-            keepalive_timeout=_IDLE,
-            socket_factory=factory or guarded(options.egress),
-        )
-        self._exchanges = Exchanges(URL(options.url), connector, options.connect, options.total)
+        self._options = options
+        self._factory = factory
+        self._exchanges: Exchanges | None = None
 
     async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
         """Send the request once, without following redirects."""
@@ -82,7 +79,8 @@ class HttpSender:
         headers = self._headers(delivery, outgoing, at)
         began = time.perf_counter()
         try:
-            reply = await self._exchanges.make(outgoing.method or self._method, headers, outgoing.body)
+            exchanges = self._exchanges or self._begin()
+            reply = await exchanges.make(outgoing.method or self._method, headers, outgoing.body)
         except Exception as error:  # noqa: BLE001 - whatever the client raises, it is this attempt's failure
             return Attempt(at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error))
         duration = time.perf_counter() - began
@@ -99,7 +97,19 @@ class HttpSender:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._exchanges.close()
+        if self._exchanges is not None:
+            await self._exchanges.close()
+
+    def _begin(self) -> Exchanges:
+        """Make the pool of connections, with the first attempt: most of a thousand targets may rest for days."""
+        options = self._options
+        connector = aiohttp.TCPConnector(
+            limit=options.concurrency,
+            keepalive_timeout=_IDLE,
+            socket_factory=self._factory or guarded(options.egress),
+        )
+        self._exchanges = Exchanges(URL(options.url), connector, options.connect, options.total)
+        return self._exchanges
 
     def _headers(self, delivery: Delivery, outgoing: Outgoing, now: float) -> dict[str, str]:
         event = delivery.event

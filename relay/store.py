@@ -206,6 +206,9 @@ class Store(Protocol):
     async def claim(self, target: str, now: float, limit: int, size: int, partition: int = 0) -> Claim:
         """Take the lane's due deliveries, the longest due first, at most `limit` and about `size` bytes."""
 
+    async def divided(self) -> Mapping[str, int]:
+        """Return into how many lanes targets' deliveries are divided, where that is not one."""
+
     async def divide(self, target: str, partitions: int) -> int:
         """Divide a target's deliveries into `partitions` lanes, none of which runs yet; return how many moved."""
 
@@ -218,8 +221,8 @@ class Store(Protocol):
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End all pending deliveries whose target is not one of `kept`; return how many, by target."""
 
-    async def hasten(self, target: str, latest: float, now: float) -> int:
-        """Make a target's deliveries that are due after `latest` due `now`; return how many there were."""
+    async def hasten(self, latest: Mapping[str, float], now: float) -> int:
+        """Make due `now` what is due after its target's `latest`; return how many there were."""
 
     async def pause(self, target: str, now: float) -> None:
         """Remember that a target is paused; a settle whose settlement pauses does so too."""

@@ -4,17 +4,19 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple, cast
 
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from relay.admin import export, shapes
-from relay.admin.console import page
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
 from relay.decode import decode_json
@@ -77,6 +79,21 @@ def build(state: AdminState) -> web.Application:
     return app
 
 
+class _One(NamedTuple):
+    """A collector of one family."""
+
+    family: Metric
+
+    def collect(self) -> Iterable[Metric]:
+        return (self.family,)
+
+
+def _next_text(families: Iterator[Metric]) -> bytes:
+    """Return the next family as Prometheus reads it, nothing after the last."""
+    family = next(families, None)
+    return b"" if family is None else generate_latest(cast("Collector", _One(family)))
+
+
 class _Admin:
     def __init__(self, state: AdminState) -> None:
         self._state = state
@@ -130,8 +147,13 @@ class _Admin:
 
     async def metrics(self, _: web.Request) -> web.Response:
         self._counts = await self._state.store.counts()
-        text = await asyncio.to_thread(generate_latest, self._state.metrics.registry)
-        return web.Response(body=text, headers={"content-type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._exposed(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def _exposed(self) -> AsyncIterator[bytes]:
+        """Yield one family after the other, made in another thread: of thousands of targets all is megabytes."""
+        families = iter(self._state.metrics.registry.collect())
+        while text := await asyncio.to_thread(_next_text, families):
+            yield text
 
     async def version(self, _: web.Request) -> web.Response:
         return web.json_response(dict(await self._state.about()))
@@ -246,7 +268,9 @@ class _Admin:
         self._counts = await self._state.store.counts()
         events = await self._state.store.events(Query(limit=20))
         dead = await self._state.store.dead(Query(limit=20))
-        text = page(
+        # Imported by who looks at it first, and not in the loop: templates are no part of the start.
+        pages = await asyncio.to_thread(import_module, "relay.admin.console")
+        text = pages.page(
             about=await self._state.about(),
             routes=[describe(route) for route in self._state.routes().values()],
             targets=self._snapshot().targets,

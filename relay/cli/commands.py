@@ -1,10 +1,19 @@
-"""All commands by name; of one that is named, its own module alone is imported, so that it starts soon."""
+"""All commands by name; of one that is named, its own module alone is imported, and for the list of all none."""
 
+import ast
+import gc
 import sys
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 import typer
 
+_COLLECT = (
+    50_000,
+    20,
+    20,
+)  # what modules and configurations are made of stays; it is not looked through so often
 # In the order in which help lists them: name, module, function.
 _COMMANDS = (
     ("run", "run", "run"),
@@ -22,7 +31,7 @@ _COMMANDS = (
     ("pause", "online", "pause"),
     ("resume", "online", "resume"),
     ("schema", "offline", "schema"),
-    ("version", "offline", "version"),
+    ("version", "version", "version"),
 )
 
 
@@ -37,10 +46,27 @@ def build(named: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_relay)
-    chosen = [command for command in _COMMANDS if command[0] == named]
-    for name, module, function in chosen or _COMMANDS:
-        app.command(name)(getattr(import_module(f"relay.cli.{module}"), function))
+    for name, module, function in _COMMANDS:
+        if named == name:
+            app.command(name)(getattr(import_module(f"relay.cli.{module}"), function))
+            return app
+    for name, module, function in _COMMANDS:
+        app.command(name, help=_told(module, function))(_listed)
     return app
+
+
+def _told(module: str, function: str) -> str:
+    """Return a command's docstring, out of its module's source."""
+    spec = find_spec(f"relay.cli.{module}")
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_bytes())
+    found = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return ast.get_docstring(found) or ""
+
+
+def _listed() -> None:
+    """Stand for a command in the list of all: one that is to run is the one that is named."""
 
 
 def _relay() -> None:
@@ -49,4 +75,5 @@ def _relay() -> None:
 
 def main() -> None:
     """Run the command line."""
-    build(sys.argv[1] if len(sys.argv) > 1 else "")()
+    gc.set_threshold(*_COLLECT)
+    build(next((given for given in sys.argv[1:] if given != "--"), ""))()

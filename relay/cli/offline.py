@@ -1,7 +1,6 @@
-"""Commands that need no running relay: check, routes, try, test, schema, version."""
+"""Commands that need no running relay: check, routes, try, test, schema."""
 
 import json
-import platform
 import sys
 from collections.abc import Mapping
 from itertools import zip_longest
@@ -10,10 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 from pydantic import TypeAdapter
-from pysqlite3 import dbapi2
 from rich.markup import escape
 
-import relay
 from relay import trial
 from relay.cli import options, show
 from relay.config import RelayFile, RouteFile, SecretsMode, load
@@ -151,19 +148,6 @@ def schema(
     model = {"relay": RelayFile, "targets": TargetsFile, "route": RouteFile}[of]
     made = TypeAdapter[object](model).json_schema()
     show.as_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **made})
-
-
-def version(as_json: options.AsJson = False) -> None:
-    """Print the versions of the relay and of what it stands on."""
-    told = {
-        "relay": relay.__version__,
-        "python": platform.python_version(),
-        "sqlite": dbapi2.sqlite_version,
-    }
-    if as_json:
-        show.as_json(told)
-    else:
-        print("  ".join(f"{name} {text}" for name, text in told.items()))
 
 
 def pick(found: Mapping[str, Route], name: str) -> Route:

@@ -15,15 +15,13 @@ from typing import Annotated
 import structlog
 import typer
 import uvloop
-from watchfiles import PythonFilter, awatch
 
 from relay.app import Relay
 from relay.cli import options, show
-from relay.config import Loaded, SecretsMode, load
+from relay.config import Loaded, SecretsMode
 from relay.deadline import own_alarm
-from relay.errors import ConfigInvalid, StoreUnusable
+from relay.errors import StoreUnusable
 
-_SETTLED = 500  # milliseconds without a change
 _COLLECT = (20_000, 20, 20)  # objects more than before, then generations
 
 
@@ -74,7 +72,11 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
     )  # before the start: it would end a relay that is reading its store
     await relay.start()
     started.set()
-    watching = asyncio.create_task(_watch(loaded, reload)) if watch else None
+    watching = None
+    if watch:
+        from relay.cli.watch import reload_on_change
+
+        watching = asyncio.create_task(reload_on_change(loaded, reload))
     _calm_collector()
     greet(loaded, relay)
     ends = [asyncio.create_task(stop.wait()), asyncio.create_task(relay.failed.wait())]
@@ -96,25 +98,6 @@ async def _reload(relay: Relay, started: asyncio.Event) -> None:
     await started.wait()
     with contextlib.suppress(Exception):  # the relay has logged every problem, and goes on as before
         await relay.reload()
-
-
-async def _watch(loaded: Loaded, reload: Callable[[], None]) -> None:
-    """Ask for a reload when a file of the configuration or of a route has changed."""
-    folders = {loaded.path.parent, (loaded.path.parent / loaded.config.routes).resolve()}
-    files = PythonFilter(extra_extensions=(".yaml", ".json"))
-    watching = False
-    async for changes in awatch(*folders, watch_filter=files, yield_on_timeout=True, rust_timeout=_SETTLED):
-        # What changed between loading and the first look was seen by nobody.
-        if changes or (not watching and await asyncio.to_thread(_has_changed, loaded)):
-            reload()
-        watching = True
-
-
-def _has_changed(loaded: Loaded) -> bool:
-    try:
-        return load(loaded.path, SecretsMode.PRETEND).digest != loaded.digest
-    except ConfigInvalid:
-        return True
 
 
 def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:

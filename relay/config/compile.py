@@ -9,7 +9,7 @@ from relay.config import metric, models
 from relay.config.code import CodeFolder, CodeInvalid
 from relay.config.express import TEXT, compiled, optional
 from relay.config.models import is_name
-from relay.config.payload import ModelValidator, SchemaValidator
+from relay.config.payload import ModelValidator
 from relay.config.scheme import Verification
 from relay.config.secret import Secrets, SecretUnavailable
 from relay.config.source import Path_, Source, nearest
@@ -102,6 +102,8 @@ class Compiler:
         try:
             if file.payload.model is not None:
                 return ModelValidator(code.get(file.payload.model), file.payload.model, file.limits.time)
+            from relay.config.json_schema import SchemaValidator
+
             return SchemaValidator(source.path.parent / (file.payload.json_schema or ""), file.limits.time)
         except CodeInvalid as error:
             key = "model" if file.payload.model is not None else "schema"

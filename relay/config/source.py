@@ -1,9 +1,10 @@
-"""YAML with positions: what a file says, and on which line and column each part of it stands."""
+"""YAML with places: what a file says, and on which line and column a part of it stands that something is wrong with."""
 
 import difflib
 import re
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from ruamel.yaml.scalarstring import (
     LiteralScalarString,
 )
 
+from relay.config import quick
 from relay.config.scalar import place_in_block, place_in_flow
 from relay.errors import Problem
 
@@ -29,7 +31,7 @@ _UNION = {"union_tag_invalid": "no_such", "union_tag_not_found": "missing"}
 
 
 class Source:
-    """One YAML file. `data` is None if it can't be read; `problems` then says why."""
+    """One YAML file. `data` is what it says, in plain values; None if it can't be read, and `problems` then says why."""
 
     def __init__(self, path: Path, shown: str) -> None:
         self.path = path
@@ -52,7 +54,17 @@ class Source:
             self._add(1, 1, "the file is empty", "write it, or delete it")
             return
         try:
-            self.data = _read(self._text)
+            self.data = quick.read(self._text)
+        except quick.Unsure:
+            self.data = plain(self._placed)
+        if self.data is None and not self.problems:
+            self.data = {}
+
+    @cached_property
+    def _placed(self) -> Any:
+        """What the file says, with the places of all parts: read when something is wrong, or may be."""
+        try:
+            return _read(self._text)
         except MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -61,6 +73,8 @@ class Source:
             self._add(1, 1, str(error).splitlines()[0], _LAYOUT)
         except ValueError as error:  # such as 2001-13-45, which YAML takes for a date
             self._add(*_spot(error), "this looks like a date or a number, and is none", "put it in quotes")
+        except (NotImplementedError, AssertionError):  # ruamel's own, when it has nothing to keep one in
+            self._add(1, 1, "has a comment where none may stand", "give comments lines of their own")
         except RecursionError:
             self._add(
                 1,
@@ -68,8 +82,7 @@ class Source:
                 "goes too deep, or contains itself",
                 "write less nesting, and no alias inside its anchor",
             )
-        if self.data is None and not self.problems:
-            self.data = CommentedMap()
+        return None
 
     def problem(self, path: Path_, message: str, remedy: str = "", *, key: bool = False) -> None:
         """Note that something is wrong at `path` (at its key rather than its value if `key`)."""
@@ -78,13 +91,13 @@ class Source:
 
     def expression_problem(self, path: Path_, message: str, remedy: str, line: int, column: int) -> None:
         """Note a fault inside the expression at `path`; `line` and `column` count from 1 inside it."""
-        block = isinstance(self._at(path), LiteralScalarString | FoldedScalarString)
+        block = isinstance(self._at(self._placed, path), LiteralScalarString | FoldedScalarString)
         place = place_in_block if block else place_in_flow
         self._add(*place(self._text, line, column, self.place(path)), f"expression: {message}", remedy)
 
     def place(self, path: Path_, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of the longest part of `path` that the file has."""
-        node, line, column = self.data, 1, 1
+        node, line, column = (self._placed if path else None), 1, 1
         for position, step in enumerate(path):
             last = position == len(path) - 1
             if isinstance(node, CommentedMap) and step in node:
@@ -100,7 +113,7 @@ class Source:
     def validate(self, model: type[M], path: Path_ = ()) -> M | None:
         """Return the part of the file at `path` as a model, or None after noting every problem."""
         try:
-            return model.model_validate(plain(self._at(path)))
+            return model.model_validate(self._at(self.data, path))
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
                 self._note([*path, *fault["loc"]], fault["type"], fault["msg"], fault.get("ctx") or {}, model)
@@ -142,7 +155,7 @@ class Source:
 
     def _without_tags(self, path: list[str | int]) -> list[str | int]:
         """Drop the steps that pydantic adds for unions: they are in no file."""
-        node, kept = self.data, list[str | int]()
+        node, kept = self._placed, list[str | int]()
         for position, step in enumerate(path):
             inside = (isinstance(node, Mapping) and step in node) or (
                 isinstance(node, CommentedSeq) and isinstance(step, int)
@@ -156,8 +169,8 @@ class Source:
                 kept.append(step)
         return kept
 
-    def _at(self, path: Path_) -> Any:
-        node = self.data
+    @staticmethod
+    def _at(node: Any, path: Path_) -> Any:
         for step in path:
             node = node[step]
         return node

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -156,6 +156,10 @@ class SqliteStore:
         """Take due deliveries of a lane."""
         return await self._write(lambda c: self._claim(c, (target, partition), now, limit, size))
 
+    async def divided(self) -> Mapping[str, int]:
+        """Read the table of divisions."""
+        return dict(await self._read(lambda c: c.execute("SELECT target, count FROM partitions").fetchall()))
+
     async def divide(self, target: str, partitions: int) -> int:
         """Divide a target's deliveries into lanes, a few at a time."""
         if await self._write(lambda c: division.count(c, target)) == partitions:
@@ -207,10 +211,11 @@ class SqliteStore:
                 self._pending -= count
         return buried
 
-    async def hasten(self, target: str, latest: float, now: float) -> int:
+    async def hasten(self, latest: Mapping[str, float], now: float) -> int:
         """Make due what is due so late that no wait can have led to it."""
         sql = "UPDATE delivery SET due = ? WHERE target = ? AND state = 0 AND due > ?"
-        return await self._write(lambda c: int(c.execute(sql, (now, target, latest)).rowcount))
+        values = [(now, target, due) for target, due in latest.items()]
+        return await self._write(lambda c: int(c.executemany(sql, values).rowcount)) if values else 0
 
     async def pause(self, target: str, now: float) -> None:
         """Remember that a target is paused."""

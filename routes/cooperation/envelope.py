@@ -13,7 +13,8 @@ from .places import PLACES, PROGRAMMES, Department, Name, Place, Programme
 class Happened(BaseModel):
     """What every event says. It is about itself unless its type is about a thing of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built as parts of the catalogue alone: each for itself as well, it would take twice as long to load.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: ClassVar[Name]
     when: ClassVar[Name]
     thing: ClassVar[str] = "id"  # the field that names what it is about

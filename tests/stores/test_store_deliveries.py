@@ -306,3 +306,15 @@ async def test_settled_is_called_once_it_is_on_disk(store: Store, appender: Appe
     await asyncio.wait_for(done.wait(), DEADLINE)
     assert (await record(store, event)).state is DeliveryState.DELIVERED
     assert store.waiting == 0
+
+
+async def test_what_is_due_later_than_its_target_ever_waits_is_due_now(
+    store: Store, appender: Appender
+) -> None:
+    """Each target has a limit of its own; what lies within it waits on, and so do targets without one."""
+    for target in ("quick", "slow", "other"):
+        await appender.append({target: False}, now=NOW + 100)
+    assert await store.hasten({}, NOW) == 0
+    assert await store.hasten({"quick": NOW + 50, "slow": NOW + 150}, NOW) == 1
+    due = [await store.claim(target, NOW, 10, 1 << 20) for target in ("quick", "slow", "other")]
+    assert [len(claim.deliveries) for claim in due] == [1, 0, 0]

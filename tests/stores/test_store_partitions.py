@@ -91,3 +91,12 @@ async def test_replay_goes_to_the_lane_of_today(store: Store, appender: Appender
     await store.divide("hot", 2)
     assert await store.replay(event.seq, 0, LATER)
     assert await lanes(store, 2) == expected([event], 2)
+
+
+async def test_division_of_every_target_is_told_at_once(store: Store, appender: Appender) -> None:
+    """Only what is divided is named, as it was divided last."""
+    assert dict(await store.divided()) == {}
+    await append(appender, ["key"], 1)
+    await store.divide("hot", 3)
+    await store.divide("hot", 4)
+    assert dict(await store.divided()) == {"hot": 4}

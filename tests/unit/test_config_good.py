@@ -26,7 +26,7 @@ def written() -> dict[str, Any]:
     """Return the shipped file with all that is commented out put in force."""
     lines = SHIPPED.read_text("utf-8").splitlines()
     text = "\n".join(f"{found[1]}{found[2]}" if (found := _KEY.fullmatch(line)) else line for line in lines)
-    document = YAML(typ="safe").load(text)
+    document = YAML(typ="safe", pure=True).load(text)
     assert isinstance(document, dict)
     return document
 
@@ -96,7 +96,7 @@ def test_exponential_in_the_shipped_file_is_the_models() -> None:
     """The alternative to a schedule is written with its defaults, too."""
     found = re.search(r"exponential: (\{.*?\})", SHIPPED.read_text("utf-8"))
     assert found
-    same(models.Exponential, YAML(typ="safe").load(found[1]), "exponential")
+    same(models.Exponential, YAML(typ="safe", pure=True).load(found[1]), "exponential")
 
 
 def test_default_schedule_fits_the_default_age() -> None:

@@ -21,9 +21,9 @@ _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # the last st
 
 
 class Model(BaseModel):
-    """Frozen, and closed to unknown keys."""
+    """Frozen, and closed to unknown keys. Only the models of whole files are built, with all that stands in them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 def is_name(text: str) -> bool:

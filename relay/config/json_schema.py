@@ -1,0 +1,78 @@
+"""Payload checks against a JSON Schema (draft 2020-12); imported by the first route that has one."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from relay.config.code import CodeInvalid
+from relay.config.payload import MOST_PLACES
+from relay.deadline import TimeLimitExceeded, time_limit
+from relay.errors import Refusal, Rejected
+
+
+class SchemaValidator:
+    """Checks bodies against a JSON Schema."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        """Raise CodeInvalid if the file is not a JSON Schema; a check may take `seconds`."""
+        try:
+            schema = json.loads(path.read_bytes())
+            Draft202012Validator.check_schema(schema)
+        except OSError as error:
+            raise CodeInvalid(
+                f"{path.name} can't be read: {error.strerror}", "add it beside route.yaml"
+            ) from None
+        except ValueError as error:
+            raise CodeInvalid(f"{path.name} is not JSON: {error}", f"mend {path.name}") from None
+        except SchemaError as error:
+            raise CodeInvalid(
+                f"{path.name} is not a JSON Schema: {error.json_path}: {error.message}", f"mend {path.name}"
+            ) from None
+        registry = _closed(schema, path.name)
+        self._validator = Draft202012Validator(schema, registry=registry)
+        self._seconds = seconds
+
+    def validate(self, body: bytes, value: Any) -> Any:
+        """Return the value as it is."""
+        try:
+            with time_limit(self._seconds):
+                found = list(islice(self._validator.iter_errors(value), MOST_PLACES))
+        except (TimeLimitExceeded, RecursionError):  # a `pattern` that backtracks, `uniqueItems` of many
+            raise Rejected(Refusal.INVALID, "the body can't be checked in time") from None
+        where = [(".".join(map(str, fault.absolute_path)), fault.message[:200]) for fault in found]
+        if where:
+            raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where))
+        return value
+
+
+def _closed(schema: Any, name: str) -> Registry[Any]:
+    """Return a registry of the schema alone; raise CodeInvalid if it refers to anything else."""
+    resource = DRAFT202012.create_resource(schema)
+    registry: Registry[Any] = Registry().with_resource(resource.id() or "", resource)
+    resolver = registry.resolver_with_root(resource)
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            raise CodeInvalid(f"{name} refers to {reference}, which is not in it", f"mend {name}") from None
+    return registry
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
