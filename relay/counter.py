@@ -25,9 +25,9 @@ class Count:
     def __init__(self) -> None:
         self.value = 0
 
-    def inc(self) -> None:
-        """Count one more."""
-        self.value += 1
+    def inc(self, count: int = 1) -> None:
+        """Count so many more."""
+        self.value += count
 
 
 class Counter(Collector):

@@ -8,10 +8,11 @@ comes back can't be interrupted.
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _AGAIN = 0.1  # seconds between alarms once the time is over
 _TICK = 0.05  # seconds between looks at the time, where the alarm is the process' own
 _IDLE = 100  # ticks without any limit, after which they stop
@@ -54,37 +55,34 @@ class _Clock:
 _clock = _Clock()
 
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitExceeded in the body once `seconds` are over, or a little later.
+def limited(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
+    """Return what `function` returns; raise TimeLimitExceeded in it once `seconds` are over, or a little later.
 
     Outside the main thread, where no signal arrives, there is no limit. Where the alarm is the process' own
     (`own_alarm`), it costs next to nothing; else whoever had it gets it back.
     """
-    clock = _clock
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+        return function(*arguments)
+    clock = _clock
+    if not clock.owned:
+        return _borrowed(seconds, function, *arguments)
     outer = clock.deadline
-    if clock.owned:
-        clock.deadline = time.monotonic() + seconds
-        clock.tick()
-        try:
-            try:
-                yield
-            finally:
-                clock.deadline = outer
-        finally:  # also if the alarm came in the line above
-            clock.deadline = outer
-        return
+    clock.deadline = time.monotonic() + seconds
+    clock.tick()
+    try:
+        return function(*arguments)
+    finally:  # no alarm can come between the two
+        clock.deadline = outer
+
+
+def _borrowed(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
+    clock = _clock
+    outer = clock.deadline
     before = signal.signal(signal.SIGALRM, clock.alarm)
     clock.deadline = time.monotonic() + seconds
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
-        try:
-            yield
-        finally:
-            clock.deadline = outer
+        return function(*arguments)
     finally:
         clock.deadline = outer
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -108,8 +106,7 @@ def disown_alarm() -> None:
 def told(error: BaseException) -> str:
     """Return what a route's own code raised, cut short: its text is code too, which may raise or never end."""
     try:
-        with time_limit(_AGAIN):
-            text = str(error)[:_TOLD]
+        text = limited(_AGAIN, str, error)[:_TOLD]
     except BaseException:  # noqa: BLE001 - then its name must do
         text = ""
     return f"{type(error).__name__}: {text}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relay.deadline import TimeLimitExceeded, time_limit, told
+from relay.deadline import TimeLimitExceeded, limited, told
 from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression import Expression, Scope
@@ -65,14 +65,15 @@ def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
         raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
 
 
+def _transformed(transform: Callable[[Event], Any], event: Event) -> Outgoing | None:
+    made = transform(event)
+    return None if made is None else _outgoing(made if isinstance(made, Request) else _body_alone(made))
+
+
 def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Outgoing | None:
     """Call a route's own code, and make of its answer plain values: the answer's own methods are its code too."""
     try:
-        with time_limit(seconds):
-            made = transform(event)
-            return (
-                None if made is None else _outgoing(made if isinstance(made, Request) else _body_alone(made))
-            )
+        return limited(seconds, _transformed, transform, event)
     except TransformFailed:
         raise
     except TimeLimitExceeded:
@@ -91,7 +92,8 @@ def _body_alone(made: Any) -> Request:
 
 def _told(error: BaseException) -> str:
     """Say what was raised and on which line of the route's own code."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours
+    ours = Path(__file__).parent
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).parent != ours]
     own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
     return f"{told(error)}{place}"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from relay.deadline import TimeLimitExceeded, time_limit
+from relay.deadline import TimeLimitExceeded, limited
 from relay.errors import ExpressionFailed
 from relay.expression import Expression, Scope
 
@@ -97,23 +97,34 @@ def observe(measures: Sequence[Measure], scope: Scope, seconds: float) -> Observ
     """Return what an event says about `measures`, within `seconds`; whatever fails is in the answer, none is raised."""
     made: list[Observation] = []
     failed: list[Failure] = []
-    measure = measures[0]
+    begun: list[Measure] = []
     try:
-        with time_limit(seconds):
-            for measure in measures:
-                try:
-                    for inner in _scopes(measure, scope):
-                        try:
-                            made += _one(measure, inner)
-                        except ExpressionFailed as error:
-                            failed.append(Failure(measure, str(error)))
-                except ExpressionFailed as error:
-                    failed.append(Failure(measure, f"each: {error}"))
+        limited(seconds, _take, measures, scope, begun, made, failed)
     except TimeLimitExceeded:
-        failed.append(Failure(measure, f"the metrics took over {seconds:g} s"))
+        failed.append(Failure(begun[-1], f"the metrics took over {seconds:g} s"))
     except Exception as error:  # noqa: BLE001 - a metric never harms the event
-        failed.append(Failure(measure, f"{type(error).__name__}: {error}"))
+        failed.append(Failure(begun[-1], f"{type(error).__name__}: {error}"))
     return Observed(tuple(made), tuple(failed))
+
+
+def _take(
+    measures: Sequence[Measure],
+    scope: Scope,
+    begun: list[Measure],
+    made: list[Observation],
+    failed: list[Failure],
+) -> None:
+    """Add the observations of each measure, and what failed; `begun` tells how far it came."""
+    for measure in measures:
+        begun.append(measure)
+        try:
+            for inner in _scopes(measure, scope):
+                try:
+                    made += _one(measure, inner)
+                except ExpressionFailed as error:
+                    failed.append(Failure(measure, str(error)))
+        except ExpressionFailed as error:
+            failed.append(Failure(measure, f"each: {error}"))
 
 
 def _scopes(measure: Measure, scope: Scope) -> Iterator[Scope]:

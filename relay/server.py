@@ -340,11 +340,11 @@ class _RouteCounters:
         self.duplicate = metrics.requests.labels(route.name, Outcome.DUPLICATE.value, "")
         self.duration = metrics.request_duration.labels(route.name)
         self.bytes = metrics.request_bytes.labels(route.name)
-        self._forwards: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._forwards: dict[tuple[str, str], Callable[[int], None]] = {}
         self._filtered: Filtered | None = (
             None  # of a route whose forwards hang on nothing it is always the same
         )
-        self._said: list[tuple[Callable[[float], None], int]] = []
+        self._said: list[tuple[Callable[[int], None], int]] = []
 
     def rejected(self, reason: Refusal) -> None:
         self._metrics.requests.labels(self._route, reason.outcome.value, reason.value).inc()
@@ -358,7 +358,7 @@ class _RouteCounters:
         for increase, count in self._said:
             increase(count)
 
-    def _forward(self, target: str, outcome: str) -> Callable[[float], None]:
+    def _forward(self, target: str, outcome: str) -> Callable[[int], None]:
         found = self._forwards.get((target, outcome))
         if found is None:
             found = self._metrics.forwards.labels(self._route, target, outcome).inc

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from relay.config.code import CodeInvalid
 from relay.config.payload import MOST_PLACES
-from relay.deadline import TimeLimitExceeded, time_limit
+from relay.deadline import TimeLimitExceeded, limited
 from relay.errors import Refusal, Rejected
 
 
@@ -43,14 +43,16 @@ class SchemaValidator:
     def validate(self, body: bytes, value: Any) -> Any:
         """Return the value as it is."""
         try:
-            with time_limit(self._seconds):
-                found = list(islice(self._validator.iter_errors(value), MOST_PLACES))
+            found = limited(self._seconds, self._first_faults, value)
         except (TimeLimitExceeded, RecursionError):  # a `pattern` that backtracks, `uniqueItems` of many
             raise Rejected(Refusal.INVALID, "the body can't be checked in time") from None
         where = [(".".join(map(str, fault.absolute_path)), fault.message[:200]) for fault in found]
         if where:
             raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where))
         return value
+
+    def _first_faults(self, value: Any) -> list[ValidationError]:
+        return list(islice(self._validator.iter_errors(value), MOST_PLACES))
 
 
 def _closed(schema: Any, name: str) -> Registry[Any]:

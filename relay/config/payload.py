@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from relay.config.code import CodeInvalid
-from relay.deadline import time_limit
+from relay.deadline import limited
 from relay.errors import Refusal, Rejected
 
 MOST_PLACES = 20  # places that an answer lists
@@ -29,8 +29,7 @@ class ModelValidator:
     def validate(self, body: bytes, value: Any) -> Any:
         """Return the model's instance."""
         try:
-            with time_limit(self._seconds):
-                return self._adapter.validate_json(body)
+            return limited(self._seconds, self._adapter.validate_json, body)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
             where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:MOST_PLACES]]

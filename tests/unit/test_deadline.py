@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from relay.deadline import TimeLimitExceeded, disown_alarm, own_alarm, time_limit
+from relay.deadline import TimeLimitExceeded, disown_alarm, limited, own_alarm
 
 
 def _loops() -> None:
@@ -41,14 +41,13 @@ def _backtracks() -> None:
 @pytest.mark.parametrize("code", [_loops, _sleeps, _swallows, _holds_on, _backtracks])
 def test_code_that_never_ends_is_ended(code: object) -> None:
     assert callable(code)
-    with pytest.raises(TimeLimitExceeded), time_limit(0.05):
-        code()
+    with pytest.raises(TimeLimitExceeded):
+        limited(0.05, code)
 
 
 def test_quick_code_is_not_touched_and_another_alarm_is_there_again_afterwards() -> None:
     handler, alarm = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 3000)
-    with time_limit(7200):
-        pass
+    assert limited(7200, int, "1") == 1
     left = signal.setitimer(signal.ITIMER_REAL, *alarm)
     assert 2900 < left[0] <= 3000
     assert signal.getsignal(signal.SIGALRM) == handler
@@ -70,27 +69,23 @@ def owned() -> Iterator[None]:
 def test_own_alarm_ends_one_body_after_another(code: Callable[[], None]) -> None:
     """In a process that has given its alarm away, limits hold, and what is over hits nobody else."""
     for _ in range(2):
-        with pytest.raises(TimeLimitExceeded), time_limit(0.02):
-            code()
-    with time_limit(7200):
-        time.sleep(0.06)  # longer than a tick
+        with pytest.raises(TimeLimitExceeded):
+            limited(0.02, code)
+    limited(7200, time.sleep, 0.06)  # longer than a tick
 
 
 @pytest.mark.usefixtures("owned")
 def test_ticks_end_when_there_are_no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relay without code of its routes to run is not woken for it."""
     monkeypatch.setattr("relay.deadline._IDLE", 1)
-    with time_limit(1):
-        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+    assert limited(1, signal.getitimer, signal.ITIMER_REAL)[1] > 0
     while signal.getitimer(signal.ITIMER_REAL)[1]:
         signal.pause()
-    with time_limit(1):
-        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+    assert limited(1, signal.getitimer, signal.ITIMER_REAL)[1] > 0
 
 
 async def test_other_threads_have_no_limit_and_are_not_disturbed() -> None:
     def work() -> str:
-        with time_limit(0.000_001):
-            return "done"
+        return limited(0.000_001, str, "done")
 
     assert await asyncio.to_thread(work) == "done"
