@@ -9,9 +9,10 @@ import gzip
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from http import HTTPStatus
+from itertools import count
 from typing import Any, Protocol
 
 _FLOOD = 10_000
@@ -21,13 +22,14 @@ _HEAD_LIMIT = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A request as it came; header names are lower-case. `number` counts from 1."""
+    """A request as it came; header names are lower-case. `number` counts from 1, as does that of its connection."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
     number: int
+    connection: int
 
 
 class Fault(Protocol):
@@ -300,14 +302,16 @@ async def serve(
 
     `connections` holds the tasks of those that are open.
     """
-    numbers = iter(range(1, 1 << 62))
+    numbers = count(1)
+    opened = count(1)
     connections = set() if connections is None else connections
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(asyncio.current_task())
+        connection = next(opened)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                while (request := await _read(reader, numbers)) is not None:
+                while (request := await _read(reader, numbers, connection)) is not None:
                     heard(request)
                     if not await _or_gone(fault.answer(request, writer), reader):
                         break
@@ -336,7 +340,7 @@ async def _or_gone(answering: Awaitable[bool], reader: asyncio.StreamReader) -> 
         await asyncio.gather(answer, gone, return_exceptions=True)
 
 
-async def _read(reader: asyncio.StreamReader, numbers: Any) -> Heard | None:
+async def _read(reader: asyncio.StreamReader, numbers: Iterator[int], connection: int) -> Heard | None:
     """Read a request; None if there is none any more."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -349,7 +353,7 @@ async def _read(reader: asyncio.StreamReader, numbers: Any) -> Heard | None:
         body = await _read_chunks(reader)
     else:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Heard(method, path, headers, body, next(numbers))
+    return Heard(method, path, headers, body, next(numbers), connection)
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:

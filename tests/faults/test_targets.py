@@ -10,6 +10,8 @@ import pytest
 from relay.cli import faults
 from relay.cli.faults import Fault
 from tests.faults.targets import FaultyTarget, StartFaulty, self_signed
+from tests.support.client import Client
+from tests.support.process import StartProcess
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
@@ -166,6 +168,24 @@ async def test_bad_tls_is_retried_then_dead(
         fate = await relay.fate(event_id, name)
         assert (fate["state"], fate["reason"], fate["attempts"]) == ("dead", "tls", 2), name
     assert (untrusted.requests, target.requests) == ([], [])
+
+
+async def test_delivery_over_tls_to_who_is_trusted(
+    site: Site, start_process: StartProcess, start_faulty: StartFaulty, tmp_path: Path
+) -> None:
+    """A certificate that the system trusts (here by SSL_CERT_FILE) is checked and taken, and its connection is kept."""
+    target = await start_faulty(faults.Status(), await self_signed(tmp_path))
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"forward": [{"to": "hook"}]})
+    process = await start_process(site, {"SSL_CERT_FILE": str(tmp_path / "cert.pem")})
+    client = Client(process.public, process.admin)
+    try:
+        for n in range(3):
+            fate = await client.fate(await client.accepted("in", {"n": n}), "hook")
+            assert (fate["state"], fate["attempts"]) == ("delivered", 1)
+    finally:
+        await client.close()
+    assert len({request.connection for request in target.requests}) == 1
 
 
 @pytest.mark.fault(14)
