@@ -31,6 +31,7 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Start the relay; SIGTERM and SIGINT stop it without losing anything, SIGHUP reloads its files."""
+    gc.freeze()  # next to nothing of what was imported is garbage, and looking for it takes longer than loading
     _log_to_stderr()
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:
