@@ -62,7 +62,7 @@ def export(
     if as_json:
         show.as_json({"events": count, "file": str(output)})
     else:
-        show.console.print(f"{show.mark(ok=True)} {count} events in {output}")
+        show.console().print(f"{show.mark(ok=True)} {count} events in {output}")
 
 
 async def _copy(asked: Client, query: Mapping[str, str], file: BinaryIO, tell: Tell) -> int:
@@ -113,7 +113,7 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
 def _progress(end: float) -> Iterator[Tell]:
     """Give what shows how far the export is; the events' times tell it, as nobody has counted them."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    console = show.errors
+    console = show.errors()
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         bar = progress.add_task("exporting", total=None)
         began = 0.0

@@ -43,8 +43,8 @@ def check(
         show.as_json({"ok": not bad, "warnings": found.warnings, "digest": found.digest})
     else:
         for warning in found.warnings:
-            show.errors.print(f"[yellow]warning[/yellow]: {escape(warning)}")
-        show.console.print(
+            show.errors().print(f"[yellow]warning[/yellow]: {escape(warning)}")
+        show.console().print(
             f"{show.mark(ok=not bad)} {len(found.routes)} routes, {len(found.targets)} targets, "
             f"digest {found.digest}"
         )
@@ -101,11 +101,11 @@ def try_(
     else:
         for step in result.steps:
             detail = escape(step.detail).replace("\n", "\n    ")
-            show.console.print(f"{show.mark(ok=step.ok)} [bold]{escape(step.name)}[/bold] {detail}")
+            show.console().print(f"{show.mark(ok=step.ok)} [bold]{escape(step.name)}[/bold] {detail}")
         for sent in result.sent:
             if sent.request is not None:
-                show.console.print(f"\n[bold]{escape(sent.target)}[/bold] gets")
-                show.console.print(escape(_request_text(sent.request)))
+                show.console().print(f"\n[bold]{escape(sent.target)}[/bold] gets")
+                show.console().print(escape(_request_text(sent.request)))
     if not ok:
         raise SystemExit(1)
 
@@ -128,14 +128,14 @@ def test(
                 faults = [str(error)]
             results.append({"route": route.name, "sample": path.stem, "ok": not faults, "faults": faults})
             if not as_json:
-                show.console.print(f"{show.mark(ok=not faults)} {route.name}/{path.stem}")
+                show.console().print(f"{show.mark(ok=not faults)} {route.name}/{path.stem}")
                 for fault in faults:
-                    show.console.print(f"    {escape(fault)}")
+                    show.console().print(f"    {escape(fault)}")
     failed = sum(not result["ok"] for result in results)
     if as_json:
         show.as_json({"ok": not failed, "samples": results})
     else:
-        show.console.print(f"{len(results) - failed} passed, {failed} failed")
+        show.console().print(f"{len(results) - failed} passed, {failed} failed")
     if failed or not results:
         raise SystemExit(1)
 

@@ -110,29 +110,29 @@ def _steer(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show.as_json(answer)
     else:
-        show.console.print(
+        show.console().print(
             f"{show.mark(ok=True)} {escape(answer['target'])} {'paused' if answer['paused'] else 'goes on'}"
         )
 
 
 def _tell(event: dict[str, Any]) -> None:
-    show.console.print(f"[bold]{event['id']}[/bold]  {escape(event['route'])}  {event['received']}")
+    show.console().print(f"[bold]{event['id']}[/bold]  {escape(event['route'])}  {event['received']}")
     for name in ("sender", "type", "key", "dedupe_id"):
         if event[name]:
-            show.console.print(f"  {name:9} {escape(event[name])}")
-    show.console.print(f"  {'bytes':9} {event['bytes']}")
+            show.console().print(f"  {name:9} {escape(event[name])}")
+    show.console().print(f"  {'bytes':9} {event['bytes']}")
     if event["quarantined"]:
-        show.console.print(
+        show.console().print(
             "  [red]quarantined[/red]: verified, but not a valid payload; nothing was forwarded"
         )
     elif not event["deliveries"]:
-        show.console.print("  owes no delivery: no forward took it")
+        show.console().print("  owes no delivery: no forward took it")
     for one in event["deliveries"]:
         arrow = one["target"] if one["forward"] == one["target"] else f"{one['forward']} → {one['target']}"
-        show.console.print(f"  [bold]{escape(arrow)}[/bold]  {_fate(one)}")
+        show.console().print(f"  [bold]{escape(arrow)}[/bold]  {_fate(one)}")
         for failed in one["failed"]:
             status = f" {failed['status']}" if failed["status"] else ""
-            show.console.print(
+            show.console().print(
                 f"    attempt {failed['attempt']}  {failed['at']}  {failed['duration']:.3f} s  "
                 f"{failed['reason']}{status}  {escape(failed['detail'])}"
             )

@@ -65,7 +65,7 @@ def replay(
 
 def _all(asked: Client, found: list[dict[str, Any]], pace: Rate | None, *, as_json: bool) -> None:
     replayed, refused = Counter[str](), list[dict[str, str]]()
-    with Progress(console=show.errors, disable=as_json, transient=True) as progress:
+    with Progress(console=show.errors(), disable=as_json, transient=True) as progress:
         bar = progress.add_task("replaying", total=len(found))
         for part in _paced(found, pace):
             if dead := [one for one in part if "n" in one]:
@@ -76,8 +76,8 @@ def _all(asked: Client, found: list[dict[str, Any]], pace: Rate | None, *, as_js
         show.as_json({"found": len(found), "replayed": dict(replayed), "refused": refused})
     else:
         for one in refused:
-            show.console.print(f"{show.mark(ok=False)} {one['event']}: {escape(one['why'])}")
-        show.console.print(f"{show.mark(ok=True)} {replayed.total()} replayed {_by_target(replayed)}")
+            show.console().print(f"{show.mark(ok=False)} {one['event']}: {escape(one['why'])}")
+        show.console().print(f"{show.mark(ok=True)} {replayed.total()} replayed {_by_target(replayed)}")
     if refused:
         raise SystemExit(1)
 
@@ -94,7 +94,7 @@ def _one(asked: Client, event_id: str, target: str, *, as_json: bool) -> None:
     if as_json:
         show.as_json(answer)
     elif answer["replayed"]:
-        show.console.print(f"{show.mark(ok=True)} replayed to {', '.join(answer['replayed'])}")
+        show.console().print(f"{show.mark(ok=True)} replayed to {', '.join(answer['replayed'])}")
     if not answer["replayed"]:
         show.fail("nothing to replay: none of its deliveries is dead (name a --target to deliver again)")
 
@@ -148,7 +148,7 @@ def _tell(found: list[dict[str, Any]], *, as_json: bool) -> None:
         show.as_json({"found": len(found), "would_replay": told})
         return
     show.table(("target", "reason", "count"), [(*key, count) for key, count in sorted(counted.items())])
-    show.console.print(f"{len(found)} would be replayed")
+    show.console().print(f"{len(found)} would be replayed")
 
 
 def _by_target(replayed: Counter[str]) -> str:

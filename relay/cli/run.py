@@ -1,10 +1,13 @@
 """`relay run`: the relay, until it is told to stop."""
 
+from relay.cli import log  # before all else that logs
+
+# isort: split
+
 import asyncio
 import contextlib
 import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -31,10 +34,11 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Start the relay; SIGTERM and SIGINT stop it without losing anything, SIGHUP reloads its files."""
-    _log_to_stderr()
+    gc.freeze()  # next to nothing of what was imported is garbage, and looking for it takes longer than loading
+    log.to_stderr()
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:
-        show.errors.print(f"[yellow]warning[/yellow]: {warning}")
+        show.errors().print(f"[yellow]warning[/yellow]: {warning}")
     try:
         uvloop.run(serve(loaded, _tell if as_json else _greet, watch=watch))
     except StoreUnusable as error:
@@ -138,17 +142,3 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT)
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -42,9 +42,11 @@ def send(
     if as_json:
         show.as_json({"status": status, "answer": answer})
     else:
-        show.console.print(f"{show.mark(ok=status < 300)} {status} {json.dumps(answer, ensure_ascii=False)}")
+        show.console().print(
+            f"{show.mark(ok=status < 300)} {status} {json.dumps(answer, ensure_ascii=False)}"
+        )
         if isinstance(answer, dict) and "id" in answer:
-            show.console.print(f"  what became of it: relay why {answer['id']}")
+            show.console().print(f"  what became of it: relay why {answer['id']}")
     if status >= 300:
         raise SystemExit(1)
 

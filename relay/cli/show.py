@@ -3,18 +3,32 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from relay.errors import ConfigInvalid
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 # So wide that no table is squeezed: an id that is cut or folded can't be copied. Terminals wrap by themselves.
 _WIDTH = 1000
-console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@cache
+def console() -> "Console":
+    """Return standard output; `relay run` prints nothing by it, and starts sooner without rich."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=_WIDTH)
+
+
+@cache
+def errors() -> "Console":
+    """Return standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def as_json(value: Any) -> None:
@@ -24,26 +38,33 @@ def as_json(value: Any) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under headings."""
+    from rich.markup import escape
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(escape(str(cell)) for cell in row))
-    console.print(made)
+    console().print(made)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Say why on standard error, and exit."""
-    errors.print(f"[red]error[/red]: {escape(message)}")
+    from rich.markup import escape
+
+    errors().print(f"[red]error[/red]: {escape(message)}")
     raise SystemExit(code)
 
 
 def invalid(error: ConfigInvalid) -> NoReturn:
     """Print every problem, one a line, and exit."""
+    from rich.markup import escape
+
     for problem in error.problems:
-        errors.print(escape(str(problem)))
+        errors().print(escape(str(problem)))
     count = len(error.problems)
-    errors.print(f"[red]{count} problem{'s' if count != 1 else ''}[/red]")
+    errors().print(f"[red]{count} problem{'s' if count != 1 else ''}[/red]")
     raise SystemExit(1)
 
 

@@ -45,7 +45,9 @@ async def _listen(fault: Fault, heard: Callable[[Heard], None], host: str, port:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     server = await serve(fault, heard, host, port)
     address = server.sockets[0].getsockname()
-    show.errors.print(f"listening on http://{host}:{address[1]}/ ({escape(str(fault))}); stop it with Ctrl-C")
+    show.errors().print(
+        f"listening on http://{host}:{address[1]}/ ({escape(str(fault))}); stop it with Ctrl-C"
+    )
     await stop.wait()
     server.close()
     with contextlib.suppress(TimeoutError):
@@ -62,8 +64,8 @@ def _print(request: Heard, *, quiet: bool, as_json: bool) -> None:
             }
         )  # fmt: skip
         return
-    show.console.print(f"[bold]{request.number}  {request.method} {escape(request.path)}[/bold]")
+    show.console().print(f"[bold]{request.number}  {request.method} {escape(request.path)}[/bold]")
     if not quiet:
         for name, value in request.headers.items():
-            show.console.print(f"  {escape(name)}: {escape(value)}")
-        show.console.print(f"\n  {escape(text)}\n")
+            show.console().print(f"  {escape(name)}: {escape(value)}")
+        show.console().print(f"\n  {escape(text)}\n")

@@ -38,3 +38,10 @@ def test_run_imports_nothing_that_it_may_not_need() -> None:
     found = imported("run", "--help")
     assert found >= HEAVY
     assert not found & RARE
+
+
+def test_log_needs_no_rich() -> None:
+    """Structlog imports it if it can; what it would show of local variables may be secret, too."""
+    program = "import relay.cli.run, sys; print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"

@@ -21,7 +21,11 @@ _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # the last st
 
 
 class Model(BaseModel):
-    """Frozen, and closed to unknown keys. Only the models of whole files are built, with all that stands in them."""
+    """Frozen, and closed to unknown keys.
+
+    Only the models of whole files are built, with all that stands in them: the start is what each for itself would cost.
+    That is also why a default is a model that is constructed rather than validated.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 

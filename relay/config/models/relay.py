@@ -59,12 +59,12 @@ class RelayFile(Model):
     """`relay.yaml`."""
 
     listen: str = "127.0.0.1:8080"
-    admin: Admin = Admin()
+    admin: Admin = Admin.model_construct()
     state: Path = Path("../var")
     store: str = "sqlite:../var/relay.db"
     routes: Path = Path("../routes")
-    retention: Retention = Retention()
-    limits: Limits = Limits()
+    retention: Retention = Retention.model_construct()
+    limits: Limits = Limits.model_construct()
     egress: AnyEgress = "any"
     targets: Targets = Field(default={})
 

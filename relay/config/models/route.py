@@ -118,12 +118,12 @@ class RouteFile(Model):
     path: str | None = None
     verify: AnyVerify
     senders: Annotated[dict[Name, SenderFile], Field(min_length=1)] | None = None
-    event: EventFile = EventFile()
+    event: EventFile = EventFile.model_construct()
     payload: Payload | None = None
     authorize: str | None = None
-    limits: RouteLimits = RouteLimits()
+    limits: RouteLimits = RouteLimits.model_construct()
     retention: Kept | None = None
-    respond: Respond = Respond()
+    respond: Respond = Respond.model_construct()
     forward: Annotated[list[ForwardFile], Field(min_length=1)]
     metrics: list[MetricFile] = Field(default=[])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    ConfigDict,
     Discriminator,
     Field,
     RootModel,
@@ -110,12 +111,12 @@ class HttpTarget(Model):
 
     url: str
     method: Literal["POST", "PUT", "PATCH"] = "POST"
-    timeout: Timeout = Timeout()
+    timeout: Timeout = Timeout.model_construct()
     concurrency: int = Field(default=16, ge=1, le=1000)
     partitions: int = Field(default=1, ge=1, le=64)
     rate: PerTime | None = None
-    retry: Retry = Retry()
-    breaker: BreakerFile = BreakerFile()
+    retry: Retry = Retry.model_construct()
+    breaker: BreakerFile = BreakerFile.model_construct()
     sign: Sign | None = None
     auth: Auth | None = None
     headers: dict[str, str] = Field(default={})
@@ -145,7 +146,7 @@ class FileTarget(Model):
     """Deliveries are appended to a file, one JSON line each."""
 
     file: Path
-    retry: Retry = Retry()
+    retry: Retry = Retry.model_construct()
 
 
 class FeedTarget(Model):
@@ -156,7 +157,7 @@ class FeedTarget(Model):
     id: str | None = None
     entries: int = Field(default=100, ge=1, le=10_000)
     link: str | None = None
-    retry: Retry = Retry()
+    retry: Retry = Retry.model_construct()
 
     @field_validator("title")
     @classmethod
@@ -209,3 +210,5 @@ Targets = Annotated[
 
 class TargetsFile(RootModel[dict[Name, AnyTarget]]):
     """A file of targets, named by `targets:`; its keys are the targets' names."""
+
+    model_config = ConfigDict(defer_build=True)
