@@ -22,7 +22,7 @@ import uvloop
 from relay.app import Relay
 from relay.cli import options, show
 from relay.config import Loaded, SecretsMode
-from relay.deadline import own_alarm
+from relay.deadline import disown_alarm, own_alarm
 from relay.errors import StoreUnusable
 
 _COLLECT = (20_000, 20, 20)  # objects more than before, then generations
@@ -39,17 +39,19 @@ def run(
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:
         show.errors().print(f"[yellow]warning[/yellow]: {warning}")
+    own_alarm()
     try:
         uvloop.run(serve(loaded, _tell if as_json else _greet, watch=watch))
     except StoreUnusable as error:
         show.fail(str(error))
     except OSError as error:
         show.fail(f"{error}; is another relay running, or is the address not this machine's?")
+    finally:
+        disown_alarm()  # a tick after the interpreter's own end would be the process' death
 
 
 async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch: bool) -> None:
     """Run a relay until a signal comes; `greet` is called once it listens."""
-    own_alarm()
     relay = Relay(loaded)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

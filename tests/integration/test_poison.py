@@ -189,3 +189,19 @@ async def test_poison_does_not_come_back_with_a_restart(
         await client.close()
     assert await process.terminate() == 0
     assert await (await start_process(site)).terminate() == 0
+
+
+async def test_stop_right_after_a_transform_is_an_orderly_one(
+    site: Site, start_process: StartProcess, target: Target
+) -> None:
+    """The clock that watches over a route's code stops with the relay, before it could end the process: exit code 0."""
+    site.configure({"hook": {"url": target.url}})
+    change = "def change(event):\n    return {'n': 1}\n"
+    site.route("in", {"forward": [{"to": "hook", "transform": "t.py:change"}]}, {"t.py": change})
+    for n in range(3):
+        process = await start_process(site)
+        client = Client(process.public, process.admin)
+        await client.accepted("in", {})
+        await client.close()
+        await target.wait_for(n + 1)
+        assert await process.terminate() == 0
