@@ -1,11 +1,10 @@
 """Attempts at a feed: an entry in an Atom file, which is read, and replaced whole; one sync for all that wait."""
 
-import asyncio
 import os
 import threading
 import time
 import xml.etree.ElementTree as ET
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import structlog
@@ -15,6 +14,7 @@ from relay.errors import Reason
 from relay.event import Delivery
 from relay.outgoing import Outgoing
 from relay.settle import Attempt
+from relay.together import Together
 
 NO_ENTRY = 422  # what a body that is no entry is answered with, as by a URL: it never will be one
 _MODE = 0o644  # a feed is for everyone
@@ -26,9 +26,7 @@ class FeedSender:
 
     def __init__(self, path: Path, options: FeedOptions) -> None:
         self._path = path
-        self._options = options
-        self._waiting: list[tuple[ET.Element, asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._entries = Together(partial(_take, path, options))
 
     async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
         """Take one entry into the file and sync it."""
@@ -38,12 +36,8 @@ class FeedSender:
             entry = read_entry(outgoing.body, event.id, event.received)
         except EntryInvalid as error:
             return Attempt(at, time.perf_counter() - began, NO_ENTRY, Reason.REFUSED, str(error))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
         try:
-            await done
+            await self._entries.put(entry)
         except OSError as error:
             detail = f"{self._path}: {error.strerror}"
             return Attempt(at, time.perf_counter() - began, reason=Reason.CONNECTION, detail=detail)
@@ -51,25 +45,7 @@ class FeedSender:
 
     async def close(self) -> None:
         """Wait for what is being written."""
-        if self._writing is not None:
-            await self._writing
-
-    async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            error: Exception | None = None
-            try:
-                await asyncio.to_thread(_take, self._path, self._options, [entry for entry, _ in batch])
-            except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait are told
-                error = failure
-            for _, done in batch:
-                if done.done():
-                    continue
-                if error is not None:
-                    done.set_exception(error)
-                else:
-                    done.set_result(None)
-        self._writing = None
+        await self._entries.close()
 
 
 @cache

@@ -1,6 +1,5 @@
 """One attempt: a request to a URL, or a line in a file. aiohttp's exceptions become reasons here, nowhere else."""
 
-import asyncio
 import base64
 import json
 import os
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from relay.outgoing import Outgoing
 from relay.retry import retry_after
 from relay.settle import Attempt
 from relay.sign import signatures
+from relay.together import Together
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _TOLD = 300  # characters of a failed response that are kept
@@ -134,48 +135,21 @@ class FileSender:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._lines = Together(partial(_append, path))
 
     async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
         """Append one line and sync it."""
         at, began = time.time(), time.perf_counter()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((line(delivery, outgoing), done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
         try:
-            await done
+            await self._lines.put(line(delivery, outgoing))
         except OSError as error:
-            return Attempt(
-                at,
-                time.perf_counter() - began,
-                reason=Reason.CONNECTION,
-                detail=f"{self._path}: {error.strerror}",
-            )
+            detail = f"{self._path}: {error.strerror}"
+            return Attempt(at, time.perf_counter() - began, reason=Reason.CONNECTION, detail=detail)
         return Attempt(at, time.perf_counter() - began, status=200)
 
     async def close(self) -> None:
         """Wait for what is being written."""
-        if self._writing is not None:
-            await self._writing
-
-    async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            error: OSError | None = None
-            try:
-                await asyncio.to_thread(_append, self._path, b"".join(text for text, _ in batch))
-            except OSError as failure:
-                error = failure
-            for _, done in batch:
-                if done.done():
-                    continue
-                if error is not None:
-                    done.set_exception(error)
-                else:
-                    done.set_result(None)
-        self._writing = None
+        await self._lines.close()
 
 
 def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
@@ -248,8 +222,9 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:_TOLD] if text else type(error).__name__
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, lines: list[bytes]) -> None:
     """Append and sync; a line that a crash cut short before is ended first, so that it harms no other."""
+    data = b"".join(lines)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -24,8 +24,8 @@ from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
 from relay.event import format_id, parse_id
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
+from relay.reading import read_body
 from relay.route import Route, describe
-from relay.server import read_body
 from relay.store import Counts, Query, Store
 
 _log = structlog.get_logger("relay.admin")
