@@ -62,6 +62,13 @@ class Metrics:
             ),
             registry=registry,
         )
+        self.conflicts = Counter(
+            "relay_duplicate_conflicts",
+            "Duplicates by their id whose body was another; the first is kept.",
+            ("route",),
+            endings=((),),
+            registry=registry,
+        )
         self.request_duration = Histogram(
             "relay_request_duration_seconds",
             "From a request's headers to its answer.",
@@ -152,6 +159,7 @@ class Metrics:
     def add_route(self, route: Route) -> None:
         """Start a route's series at zero."""
         self.requests.begin(route.name)
+        self.conflicts.begin(route.name)
         self.request_duration.labels(route.name)
         self.request_bytes.labels(route.name)
         for forward in route.forwards:

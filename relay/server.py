@@ -67,7 +67,7 @@ class Server:
         self._metrics = metrics
         self._limits = limits
         self._token = token
-        self._committing: dict[tuple[str, str, str], tuple[str, asyncio.Future[str]]] = {}
+        self._committing: dict[tuple[str, str, str], tuple[Event, asyncio.Future[str]]] = {}
         self._rate_due: dict[str, float] = {}
         self._open = 0
         self._quiet = asyncio.Event()  # set once nothing is open any more, while draining
@@ -189,8 +189,10 @@ class Server:
         key = (route.name, verified.sender, verified.id)
         deduplicates = bool(verified.id) and route.dedupe > 0
         if deduplicates and (first := self._committing.get(key)) is not None:
-            event_id, future = first
-            return _duplicate(await _committed(asyncio.shield(future)) or event_id, counters)
+            before, future = first
+            if before.body != verified.body:
+                counters.conflicted()
+            return _duplicate(await _committed(asyncio.shield(future)) or before.id, counters)
         seq, event_id = self._store.allocate(now)
         event = Event(
             seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id, now,
@@ -202,9 +204,9 @@ class Server:
             else Filtered((), ())
         )
         seen = observed(route, event, verified.scope) if route.measures and verified.invalid is None else None
-        future = self._append(route, event, filtered.owed, verified, seen)
+        future = self._append(route, event, filtered.owed, verified, seen, counters)
         if deduplicates:
-            self._committing[key] = event_id, future
+            self._committing[key] = event, future
         try:
             duplicate_of = await _committed(future)
         finally:
@@ -233,6 +235,7 @@ class Server:
         owed: tuple[Owed, ...],
         verified: Verified,
         seen: Observed | None,
+        counters: "_RouteCounters",
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
@@ -271,6 +274,7 @@ class Server:
             ),
             committed,
             handover.released,
+            counters.conflicted,
         )
 
     def _observe(self, handover: "_Handover", event: Event, seen: Observed) -> None:
@@ -337,6 +341,7 @@ class _RouteCounters:
         self.quarantined = metrics.requests.labels(route.name, Outcome.QUARANTINED.value, "")
         self.handshake = metrics.requests.labels(route.name, Outcome.HANDSHAKE.value, "")
         self.duplicate = metrics.requests.labels(route.name, Outcome.DUPLICATE.value, "")
+        self._conflicts = metrics.conflicts.labels(route.name)
         self.duration = metrics.request_duration.labels(route.name)
         self.bytes = metrics.request_bytes.labels(route.name)
         self._forwards: dict[tuple[str, str], Callable[[int], None]] = {}
@@ -344,6 +349,10 @@ class _RouteCounters:
             None  # of a route whose forwards hang on nothing it is always the same
         )
         self._said: list[tuple[Callable[[int], None], int]] = []
+
+    def conflicted(self) -> None:
+        self._conflicts.inc()
+        _log.warning("duplicate_conflict", route=self._route, detail="another body came under the same id")
 
     def rejected(self, reason: Refusal) -> None:
         self._metrics.requests.labels(self._route, reason.outcome.value, reason.value).inc()

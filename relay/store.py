@@ -191,11 +191,16 @@ class Store(Protocol):
         """Under which token this process holds deliveries in memory."""
 
     def append(
-        self, append: Append, committed: Callable[[], None], released: Callable[[], None]
+        self,
+        append: Append,
+        committed: Callable[[], None],
+        released: Callable[[], None],
+        conflicted: Callable[[], None] = ...,
     ) -> "asyncio.Future[str]":
         """Commit an event; give '', or the id of the event it duplicates.
 
-        Calls `committed` if it is stored and `released` if it is not, before the future is done.
+        Calls `committed` if it is stored and `released` if it is not, before the future is done; `conflicted` as well
+        if it is a duplicate by its id whose body is another.
 
         The future raises StoreUnavailable if it could not be committed: nothing is stored then.
         """

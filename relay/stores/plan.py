@@ -106,25 +106,29 @@ class Plan:
     def _find_duplicates(self, connection: Any, tag: int) -> bool:
         """Mark the duplicates, remember the ids of the others; tell whether there are duplicates."""
         now = steady()
-        known: dict[tuple[str, str], str] = {}
+        known: dict[tuple[str, str], tuple[str, bytes]] = {}
         asked = self._deduplicated
         keys = [_dedupe_key(operation.append) for operation in asked]
         for start in range(0, len(keys), _LOOKUPS):
             part = keys[start : start + _LOOKUPS]
             marks = ",".join(["(?,?)"] * len(part))
             found = connection.execute(
-                f"SELECT id, scope, event, until FROM dedupe WHERE (id, scope) IN (VALUES {marks})",
+                "SELECT id, scope, event, until, (SELECT body FROM event WHERE seq = dedupe.event) FROM dedupe "
+                f"WHERE (id, scope) IN (VALUES {marks})",
                 [value for key in part for value in key],
             )
-            for dedupe_id, scope, seq, until in found:
+            for dedupe_id, scope, seq, until, body in found:
                 if until > now:
-                    known[dedupe_id, scope] = format_id(seq, tag)
+                    known[dedupe_id, scope] = format_id(seq, tag), body
         remembered: list[Any] = []
         for operation, key in zip(asked, keys, strict=True):
-            operation.duplicate_of = known.get(key, "")
-            if not operation.duplicate_of:
-                event = operation.append.event
-                known[key] = event.id
+            event = operation.append.event
+            if (first := known.get(key)) is not None:
+                operation.duplicate_of, body = first
+                operation.conflicts = body != event.body
+            else:
+                operation.duplicate_of = ""
+                known[key] = event.id, event.body
                 remembered += (*key, event.seq, operation.append.dedupe_until)
         insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", _DEDUPE_WIDTH, remembered)
         return any(operation.duplicate_of for operation in asked)

@@ -135,7 +135,11 @@ class SqliteStore:
         return self._token
 
     def append(
-        self, append: Append, committed: Callable[[], None], released: Callable[[], None]
+        self,
+        append: Append,
+        committed: Callable[[], None],
+        released: Callable[[], None],
+        conflicted: Callable[[], None] = lambda: None,
     ) -> "asyncio.Future[str]":
         """Commit an event, or find that it is a duplicate."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -145,7 +149,7 @@ class SqliteStore:
             released()
             future.set_exception(StoreUnavailable(f"the event can't be written: {error}"))
             return future
-        self._writer.append(AppendOperation(append, row, committed, released, future))
+        self._writer.append(AppendOperation(append, row, committed, released, conflicted, future))
         return future
 
     def settle(self, settle: Settle) -> None:

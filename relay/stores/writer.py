@@ -30,8 +30,10 @@ class AppendOperation:
     row: tuple[Any, ...]
     committed: Callable[[], None]
     released: Callable[[], None]
+    conflicted: Callable[[], None]
     future: "asyncio.Future[str]"
     duplicate_of: str = ""
+    conflicts: bool = False
 
 
 @dataclass(slots=True)
@@ -228,6 +230,8 @@ class Writer:
         for operation in batch.appends:
             if operation.duplicate_of:
                 operation.released()
+                if operation.conflicts:
+                    operation.conflicted()
             else:
                 operation.committed()
             if not operation.future.done():

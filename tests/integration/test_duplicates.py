@@ -60,15 +60,31 @@ async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_com
     assert answers[0].json["id"] == answers[1].json["id"]
 
 
+async def test_two_bodies_of_an_id_at_once_are_one_event_and_a_conflict(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """While the first is being committed as well: each other body is counted, the very same is not."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    answers = await asyncio.gather(*(relay.post("in", {"id": "one", "n": n % 2}) for n in range(20)))
+    assert Counter(answer.status for answer in answers) == {202: 1, 200: 19}
+    assert await relay.value("relay_duplicate_conflicts_total", route="in") == 10
+
+
 async def test_the_first_body_of_an_id_is_kept(site: Site, start_relay: StartRelay, target: Target) -> None:
-    """Another body under the same id is a duplicate, before and after a restart: nothing that was accepted is overwritten."""
+    """Another body under the same id is a duplicate, before and after a restart, and counted: nothing that was accepted is overwritten."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
     event_id = await relay.accepted("in", {"id": "one", "n": 1})
     for n in range(2, 4):
+        assert await relay.value("relay_duplicate_conflicts_total", route="in") == 0
         again = await relay.post("in", {"id": "one", "n": n})
         assert (again.status, again.json) == (200, {"id": event_id, "duplicate": True})
+        assert await relay.value("relay_duplicate_conflicts_total", route="in") == 1
+        assert (await relay.post("in", b'{"id": "one", "n": 1}')).status == 200
+        assert await relay.value("relay_duplicate_conflicts_total", route="in") == 1
         await relay.fate(event_id, "hook")
         await relay.stop()
         relay = await start_relay(site)
