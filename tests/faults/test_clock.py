@@ -91,7 +91,9 @@ async def test_nothing_that_waits_expires(
         await client.close()
 
 
-@pytest.mark.parametrize("jump", ["-2h", "-1y"])  # a target may ask for an hour's wait: that much may be meant
+@pytest.mark.parametrize(
+    "jump", ["-2h", "-1y"]
+)  # a target may ask for an hour's wait: that much may be meant
 async def test_retry_is_not_stuck_after_a_restart_with_an_earlier_clock(
     site: Site, start_process: StartProcess, target: Target, clock: Clock, jump: str
 ) -> None:
