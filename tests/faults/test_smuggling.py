@@ -182,3 +182,19 @@ async def test_framing_headers_of_the_sender_never_reach_the_target(relay: Runni
         "proxy-anything", "authorization", "cookie", "webhook-signature", "transfer-encoding", "expect",
     }  # fmt: skip
     assert gone & request.headers.keys() == set()
+
+
+async def test_head_is_answered_without_a_body_and_the_connection_goes_on(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """A body after HEAD's answer would be read as the next answer (RFC 9110 §9.3.2); HTTP/1.0 ends with its answer."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    head = b"HEAD /in/in HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = b"POST /in/in HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}"
+    answers = await exchange(relay.public, head, head, last)
+    assert statuses(answers) == [405, 405, 202]
+    first = answers.partition(b"\r\n\r\n")[2]
+    assert first.startswith(b"HTTP/1.1 405")
+    assert b"connection: close" in answers.rpartition(b"HTTP/1.1 202")[2]

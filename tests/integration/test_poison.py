@@ -205,3 +205,16 @@ async def test_stop_right_after_a_transform_is_an_orderly_one(
         await client.close()
         await target.wait_for(n + 1)
         assert await process.terminate() == 0
+
+
+async def test_what_a_transform_changes_no_other_sees(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """Each transform of an event gets the payload as it came, though the first is spared a second reading of it."""
+    site.configure({"hook": {"url": target.url}})
+    spoil = "def spoil(event):\n    event.payload['n'] += 1\n    return event.payload\n"
+    forwards = [{"to": "hook", "name": f"f{n}", "transform": "t.py:spoil"} for n in range(3)]
+    site.route("in", {"forward": forwards}, {"t.py": spoil})
+    relay = await start_relay(site)
+    await relay.accepted("in", {"n": 1})
+    assert [json.loads(request.body) for request in await target.wait_for(3)] == [{"n": 2}] * 3
