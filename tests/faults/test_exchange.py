@@ -10,7 +10,7 @@ from yarl import URL
 from relay.cli.faults import Hang, Heard, Status
 from relay.exchange import Exchanges
 from tests.faults.targets import FaultyTarget, StartFaulty
-from tests.support.waiting import DEADLINE
+from tests.support.waiting import DEADLINE, until
 
 Connect = Callable[..., Exchanges]
 
@@ -97,24 +97,62 @@ async def test_time_covers_the_whole_exchange(start_faulty: StartFaulty, connect
 @pytest.mark.fault(11)
 async def test_answer_before_the_body_was_taken_ends_the_connection(connect: Connect) -> None:
     """A target that answers at once, and reads no more, decides by its status; the connection is reset, not flushed."""
-    ended: list[BaseException | None] = []
-    both = asyncio.Event()
+    size = 64 << 20
 
     class Early(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.got = 0
+            self.lost = asyncio.Event()
+            peers.append(self)
+
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+            transport.pause_reading()
             transport.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            ended.append(exc)
-            if len(ended) == 2:
-                both.set()
+        def data_received(self, data: bytes) -> None:
+            self.got += len(data)
 
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.lost.set()
+
+    peers: list[Early] = []
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Early, "127.0.0.1", 0)
     exchanges = connect(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
     for _ in range(2):
-        assert (await exchanges.make("POST", {}, bytes(64 << 20))).status == 413
+        assert (await exchanges.make("POST", {}, bytes(size))).status == 413
     async with asyncio.timeout(DEADLINE):
-        await both.wait()
+        for peer in peers:
+            peer.transport.resume_reading()
+            await peer.lost.wait()
+    assert len(peers) == 2
+    assert all(peer.got < size for peer in peers)
     server.close()
+
+
+@pytest.mark.fault(11)
+async def test_answer_that_nobody_asked_for_is_no_answer_to_the_next(
+    start_faulty: StartFaulty, connect: Connect
+) -> None:
+    """What comes on a connection while it is idle is never taken for the answer to a request that follows."""
+    writers: list[asyncio.StreamWriter] = []
+
+    class Keeps:
+        async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
+            writers.append(writer)
+            return await Status().answer(heard, writer)
+
+    target = await start_faulty(Keeps())
+    exchanges = connect(target.url)
+    assert (await exchanges.make("POST", {}, b"")).status == 200
+    ((idle, _),) = next(iter(exchanges._connector._conns.values()))
+    writers[0].write(b"HTTP/1.1 500 Unasked\r\ncontent-length: 0\r\n\r\n")
+
+    async def came() -> bool:
+        return idle.should_close
+
+    await until(came, "what nobody asked for to come")
+    assert (await exchanges.make("POST", {}, b"")).status == 200
+    assert [request.connection for request in target.requests] == [1, 2]
