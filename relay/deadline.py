@@ -17,6 +17,7 @@ _AGAIN = 0.1  # seconds between alarms once the time is over
 _TICK = 0.05  # seconds between looks at the time, where the alarm is the process' own
 _IDLE = 100  # ticks without any limit, after which they stop
 _EARLY = 0.001  # seconds by which a timer may be early
+_MAIN = threading.main_thread().ident
 _TOLD = 1000  # characters of an exception's text
 
 
@@ -61,7 +62,7 @@ def limited(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
     Outside the main thread, where no signal arrives, there is no limit. Where the alarm is the process' own
     (`own_alarm`), it costs next to nothing; else whoever had it gets it back.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_ident() != _MAIN:
         return function(*arguments)
     clock = _clock
     if not clock.owned:

@@ -18,8 +18,7 @@ _ID = re.compile(r"evt_[0-7][0-9a-f]{25}")
 SEQ_SHIFT = 20  # a sequence number is milliseconds since the epoch, shifted, plus a counter
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One accepted webhook, as transforms see it.
 
     `id` is the relay's own, unique over all stores, and goes out as `webhook-id`. `dedupe_id` is the sender's

@@ -8,12 +8,14 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from relay.errors import ExpressionFailed
+from relay.event import Event
 from relay.shortcut import NothingThere, shortcut
 
 _TEXTS = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
@@ -61,25 +63,45 @@ class ExpressionInvalid(ValueError):
 class Scope:
     """What expressions see of one event; conversions to CEL are made once for all of them."""
 
-    __slots__ = ("_activation", "_nul", "_seen", "values")
+    __slots__ = ("_activation", "_nul", "_received_at", "_seen", "values")
 
-    def __init__(self, values: Mapping[str, Any], *, nul: bool = True) -> None:
-        """Take what expressions see; `nul` says that texts in it may hold the character NUL, which costs time."""
+    def __init__(
+        self, values: Mapping[str, Any], *, nul: bool = True, received_at: float | None = None
+    ) -> None:
+        """Take what expressions see, and if that is an event, when it was accepted, in seconds since the epoch.
+
+        `nul` says that texts in it may hold the character NUL, which costs time.
+        """
         self.values = values
         self._seen = values  # as CEL sees them
         self._nul = nul
+        self._received_at = received_at  # a time is only made of it where one is asked for
         self._activation: Any = None
 
     def widened(self, values: Mapping[str, Any]) -> "Scope":
         """Return a scope that sees `values` as well."""
-        return Scope({**self.values, **values}, nul=self._nul)
+        return Scope({**self.values, **values}, nul=self._nul, received_at=self._received_at)
+
+    def of(self, event: Event) -> "Scope":
+        """Return a scope that sees the event as well: the variables `event.…`."""
+        values = {
+            **self.values,
+            "event.id": event.id,
+            "event.type": event.type,
+            "event.key": event.key,
+            "event.dedupe_id": event.dedupe_id,
+            "event.route": event.route,
+            "event.sender": event.sender,
+        }
+        return Scope(values, nul=self._nul, received_at=event.received_at)
 
     def evaluate(self, expression: Any) -> Any:
         """Return the plain value; raise ExpressionFailed if it has none."""
         if self._activation is None:
-            self._activation = _ENVS["item"].Activation(
-                _translated(self._seen, _NUL) if self._nul else self._seen
-            )
+            seen = _translated(self._seen, _NUL) if self._nul else self._seen
+            if self._received_at is not None:
+                seen = {**seen, "event.received": datetime.fromtimestamp(self._received_at, UTC)}
+            self._activation = _ENVS["item"].Activation(seen)
         try:
             result = expression.eval(self._activation)
         except RuntimeError as error:  # such as CEL's own budget of iterations
@@ -144,11 +166,13 @@ class Expression:
     def text(self, scope: Scope) -> str:
         """Evaluate to text: numbers and booleans as JSON writes them, null as ''; raise ExpressionFailed."""
         value = self.value(scope)
+        if isinstance(value, str):
+            return value
         if value is None:
             return ""
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, str | int | float):
+        if isinstance(value, int | float):
             return str(value)
         raise ExpressionFailed(f"{self.source}: text is needed, this is a {type(value).__name__}")
 

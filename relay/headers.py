@@ -53,7 +53,7 @@ def kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
         for name, value in headers.items()
         if name not in _DROPPED
         and name not in secret
-        and not name.startswith("proxy-")
+        and not (name[:1] == "p" and name.startswith("proxy-"))
         and (value.isprintable() or not _BAD_VALUE.search(value))
     }
 

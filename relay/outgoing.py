@@ -47,13 +47,13 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
         made = _outgoing(Request(_evaluated(forward.body, scope)))
     else:
         made = Outgoing("", {"content-type": _BYTES} | passed_on(event.headers), event.body)
-    for name, expression in forward.headers:
-        assert scope is not None
-        try:
-            made.headers[name] = expression.text(scope)
-        except ExpressionFailed as error:
-            raise TransformFailed(f"headers.{name}: {error}") from error
-    check_headers(made.headers)
+    if forward.headers and scope is not None:
+        for name, expression in forward.headers:
+            try:
+                made.headers[name] = expression.text(scope)
+            except ExpressionFailed as error:
+                raise TransformFailed(f"headers.{name}: {error}") from error
+        check_headers(made.headers)
     return made
 
 
@@ -102,11 +102,13 @@ def _told(error: BaseException) -> str:
 def _outgoing(made: Request) -> Outgoing:
     if made.method not in _METHODS:
         raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
-    headers = {name.lower(): str(value) for name, value in made.headers.items()}
     body, content_type = _encode(made.body)
     if len(body) > _LARGEST:
         raise TransformFailed(f"the new body is over {_LARGEST >> 20} MiB")
-    headers.setdefault("content-type", content_type)
+    headers = {"content-type": content_type}
+    if made.headers:
+        headers |= {name.lower(): str(value) for name, value in made.headers.items()}
+        check_headers(headers)
     return Outgoing(made.method, headers, body)
 
 

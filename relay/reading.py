@@ -12,7 +12,10 @@ from relay.errors import Refusal, Rejected
 
 def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers under lower-case names; repeated ones are joined by commas (RFC 9110 §5.3)."""
-    found: dict[str, str] = {}
+    found = {name.lower(): value for name, value in headers.items()}
+    if len(found) == len(headers):
+        return found
+    found = {}
     for name, value in headers.items():
         low = name.lower()
         found[low] = f"{found[low]}, {value}" if low in found else value

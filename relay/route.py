@@ -66,6 +66,7 @@ class Route:
     a body that is not JSON is malformed; `tries_json` that it is decoded if it can be. `dedupe` is in
     seconds, `body_limit` in bytes; `retention` in seconds, None for the relay's own;
     `time_limit` in seconds, for the route's own code. `transforming`: the names of forwards with a transform.
+    `chosen` is a memory for `choose`, of a route without recipient lists: what it said, by which forwards took the event.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Route:
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
     transforming: frozenset[str] = frozenset()
+    chosen: dict[int, "Filtered"] | None = None
 
     @property
     def paths(self) -> dict[str, str]:
@@ -113,10 +115,14 @@ class Verified(NamedTuple):
 
 
 class Filtered(NamedTuple):
-    """What an event owes, and what each forward said: (forward, target, outcome, detail)."""
+    """What an event owes, and what each forward said: (forward, target, outcome, detail).
+
+    `lasts` says that it is one of the few that a route says again and again, always the same object.
+    """
 
     owed: tuple[Owed, ...]
     said: tuple[tuple[str, str, ForwardOutcome, str], ...]
+    lasts: bool = False
 
 
 def check(
@@ -146,17 +152,9 @@ def check(
             invalid = rejected
     scope = Scope({"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query))
     verified = Verified(
-        sender=sender,
-        headers=kept(headers, scheme.secret_headers),
-        query=query,
-        body=incoming.body,
-        payload=payload,
-        id=_text(route.id, scope),
-        type=_text(route.type, scope),
-        key=_text(route.key, scope),
-        scope=scope,
-        invalid=invalid,
-    )
+        sender, kept(headers, scheme.secret_headers), query, incoming.body, payload,
+        _text(route.id, scope), _text(route.type, scope), _text(route.key, scope), scope, invalid,
+    )  # fmt: skip
     if route.authorize is not None and invalid is None:
         seen = {
             "event.sender": sender,
@@ -190,10 +188,32 @@ def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any])
     """Ask each forward whether it takes the event; a `when` that fails is an error, never a silent no."""
     if route.always is not None:
         return route.always
+    scope = scope.of(event)
+    if route.chosen is None:
+        return _asked(route.forwards, scope, targets)
+    mask = 0
+    for n, forward in enumerate(route.forwards):
+        when = forward.when
+        try:
+            takes = True if when is None else when.value(scope)
+        except ExpressionFailed:
+            return _asked(route.forwards, scope, targets)
+        if takes is True:
+            mask |= 1 << n
+        elif takes is not False:
+            return _asked(route.forwards, scope, targets)
+    found = route.chosen.get(mask)
+    if found is None:
+        found = _asked(route.forwards, scope, targets)
+        if len(route.chosen) < _MOST_CHOSEN:
+            found = route.chosen[mask] = found._replace(lasts=True)
+    return found
+
+
+def _asked(forwards: Iterable[Forward], scope: Scope, targets: Mapping[str, Any]) -> Filtered:
     owed: list[Owed] = []
     said: list[tuple[str, str, ForwardOutcome, str]] = []
-    scope = scope.widened(event_values(event))
-    for forward in route.forwards:
+    for forward in forwards:
         label = forward.to if isinstance(forward.to, str) else ""
         try:
             if forward.when is not None and not _yes(forward.when, scope):
@@ -220,21 +240,10 @@ def unconditional(forwards: Iterable[Forward]) -> "Filtered | None":
             return None
         targets.append(Owed(forward.name, forward.to, forward.ordered))
     return Filtered(
-        tuple(targets), tuple((one.forward, one.target, ForwardOutcome.OWED, "") for one in targets)
+        tuple(targets),
+        tuple((one.forward, one.target, ForwardOutcome.OWED, "") for one in targets),
+        lasts=True,
     )
-
-
-def event_values(event: Event) -> dict[str, Any]:
-    """Return the variables `event.…` of expressions."""
-    return {
-        "event.id": event.id,
-        "event.type": event.type,
-        "event.key": event.key,
-        "event.dedupe_id": event.dedupe_id,
-        "event.route": event.route,
-        "event.sender": event.sender,
-        "event.received": event.received,
-    }
 
 
 def _decode(route: Route, body: bytes, headers: Mapping[str, str]) -> tuple[bytes, Any]:
@@ -264,17 +273,13 @@ def read_again(route: Route, event: Event) -> tuple[Event, Scope]:
     """
     plain, value, scope = _seen_again(route, event)
     payload = route.validator.validate(plain, value) if route.validator else value
-    event = Event(
-        event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
-        event.received_at, event.headers, event.query, event.body, payload,
-    )  # fmt: skip
-    return event, scope
+    return event._replace(payload=payload), scope
 
 
 def observed(route: Route, event: Event, scope: Scope) -> Observed:
     """Return what an event says about the route's metrics: of its headers, only those that are stored."""
-    seen = {"headers": event.headers, "query": event.query} | event_values(event)
-    return observe(route.measures, scope.widened(seen), route.time_limit)
+    scope = scope.widened({"headers": event.headers, "query": event.query}).of(event)
+    return observe(route.measures, scope, route.time_limit)
 
 
 def observed_again(route: Route, measures: Sequence[Measure], event: Event) -> Observed:
@@ -284,8 +289,8 @@ def observed_again(route: Route, measures: Sequence[Measure], event: Event) -> O
 
 def _seen_again(route: Route, event: Event) -> tuple[bytes, Any, Scope]:
     plain, value = _decode(route, event.body, event.headers)
-    seen = {"body": value, "headers": event.headers, "query": event.query} | event_values(event)
-    return plain, value, Scope(seen, nul=_may_hold_nul(plain, event.query))
+    seen = {"body": value, "headers": event.headers, "query": event.query}
+    return plain, value, Scope(seen, nul=_may_hold_nul(plain, event.query)).of(event)
 
 
 def _yes(when: Expression, scope: Scope) -> bool:
@@ -315,13 +320,15 @@ def _text(expression: Expression | None, scope: Scope) -> str:
     if expression is None:
         return ""
     try:
-        return _CONTROL.sub(" ", expression.text(scope))[:_MOST_TEXT]
+        text = expression.text(scope)
     except ExpressionFailed:
         return ""
+    return text if text.isprintable() and len(text) <= _MOST_TEXT else _CONTROL.sub(" ", text)[:_MOST_TEXT]
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_TEXT = 512
+_MOST_CHOSEN = 256  # answers of one route's filters that are kept
 _MOST_ITEMS = 10_000  # of a recipient list: about as many as are named in a tenth of a second
 
 

@@ -196,7 +196,7 @@ class Server:
         seq, event_id = self._store.allocate(now)
         event = Event(
             seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id, now,
-            verified.headers, verified.query, verified.body, verified.payload,
+            verified.headers, verified.query, verified.body,
         )  # fmt: skip
         filtered = (
             choose(route, event, verified.scope, self._lanes)
@@ -239,19 +239,15 @@ class Server:
     ) -> "asyncio.Future[str]":
         since = steady()
         size = len(event.body)
-        whole = event
-        # Memory keeps the bytes, not the decoded payload: that can be ten times as large.
-        event = Event(
-            event.seq, event.id, event.route, event.sender, event.type, event.key, event.dedupe_id,
-            event.received_at, event.headers, event.query, event.body,
-        ) if event.payload is not None else event  # fmt: skip
         owed = assigned(owed, event, self._lanes)
         lanes = [self._lanes[one.target] for one in owed]
         deliveries = [
             Delivery(event, n, one.forward, one.target, 0, since, self._token, "", one.partition)
             for n, one in enumerate(owed)
         ]
-        read = _read_already(whole, route, deliveries, lanes) if whole is not event else -1
+        read = -1
+        if route.transforming and verified.payload is not None:
+            read = _read_already(event._replace(payload=verified.payload), route, deliveries, lanes)
         held = tuple(
             [
                 # What is ordered waits for its turn in the store, which knows who is before it.
@@ -285,7 +281,8 @@ class Server:
 def _read_already(whole: Event, route: Route, deliveries: list[Delivery], lanes: list[AnyLane]) -> int:
     """Give the decoded payload to the first delivery that needs it, if it is made soon and there is room; return its number.
 
-    To no other: a transform may change what it gets. Returns -1 for none; the others decode the body again.
+    To no other: a transform may change what it gets, and memory keeps the bytes alone, which can be a tenth of
+    the payload. Returns -1 for none; the others decode the body again.
     """
     for n, delivery in enumerate(deliveries):
         if delivery.forward in route.transforming:
@@ -345,10 +342,7 @@ class _RouteCounters:
         self.duration = metrics.request_duration.labels(route.name)
         self.bytes = metrics.request_bytes.labels(route.name)
         self._forwards: dict[tuple[str, str], Callable[[int], None]] = {}
-        self._filtered: Filtered | None = (
-            None  # of a route whose forwards hang on nothing it is always the same
-        )
-        self._said: list[tuple[Callable[[int], None], int]] = []
+        self._said: dict[int, tuple[Filtered, list[tuple[Callable[[int], None], int]]]] = {}
 
     def conflicted(self) -> None:
         self._conflicts.inc()
@@ -359,11 +353,13 @@ class _RouteCounters:
 
     def forwards(self, filtered: Filtered) -> None:
         """Count what each forward said: once for all that said the same of a target."""
-        if filtered is not self._filtered:
-            self._filtered = filtered
-            said = Counter([(target, said.value) for _, target, said, _ in filtered.said])
-            self._said = [(self._forward(*key), count) for key, count in said.items()]
-        for increase, count in self._said:
+        known = self._said.get(id(filtered))
+        if known is None:
+            counted = Counter([(target, said.value) for _, target, said, _ in filtered.said])
+            known = filtered, [(self._forward(*key), count) for key, count in counted.items()]
+            if filtered.lasts:
+                self._said[id(filtered)] = known  # which keeps it, so that no other has its id
+        for increase, count in known[1]:
             increase(count)
 
     def _forward(self, target: str, outcome: str) -> Callable[[int], None]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Shortcut = Callable[[Mapping[str, Any]], Any]
+Literal = str | int | bool
 _PATH = r"(?P<path>event\.[a-z_]+|(?:body|headers|query|item)(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\"[^\"\\]*\"\])*)"
 _LITERAL = r"(?P<text>\"[^\"\\\n]*\"|'[^'\\\n]*')|(?P<number>-?(?:0|[1-9][0-9]{0,17}))|(?P<truth>true|false)"
 _EXPRESSION = re.compile(rf"\s*{_PATH}(?:\s*(?P<compared>[=!]=)\s*(?:{_LITERAL}))?\s*")
@@ -33,17 +34,22 @@ def shortcut(source: str) -> Shortcut | None:
     follow = _follower(found["path"])
     if found["compared"] is None:
         return follow
-    literal = _literal(found)
-    wanted = found["compared"] == "=="
+    return _comparison(follow, _literal(found), equal=found["compared"] == "==")
+
+
+def _comparison(follow: Shortcut, literal: Literal, *, equal: bool) -> Shortcut:
     is_truth = isinstance(literal, bool)
 
     def compare(values: Mapping[str, Any]) -> bool:
         value = follow(values)
         # To Python, true is 1; to CEL they differ.
         same = value == literal and isinstance(value, bool) is is_truth
-        return same is wanted
+        return same is equal
 
-    return compare
+    def compare_text(values: Mapping[str, Any]) -> bool:
+        return (follow(values) == literal) is equal
+
+    return compare_text if isinstance(literal, str) else compare
 
 
 def _follower(path: str) -> Shortcut:
@@ -52,13 +58,14 @@ def _follower(path: str) -> Shortcut:
     steps = tuple(dotted or quoted for dotted, quoted in _STEP.findall(path, len(name)))
 
     def follow(values: Mapping[str, Any]) -> Any:
-        if name not in values:
-            raise NothingThere
-        value = values[name]
-        for step in steps:
-            if not isinstance(value, dict) or step not in value:
-                raise NothingThere
-            value = value[step]
+        try:
+            value = values[name]
+            for step in steps:
+                value = value[step]
+        except (KeyError, TypeError):  # no such key, or neither a text nor a list has any
+            raise NothingThere from None
+        if isinstance(value, str):
+            return value
         if isinstance(value, dict | list) or (isinstance(value, int) and not -_INT64 <= value < _INT64):
             raise NothingThere
         return value
@@ -66,7 +73,7 @@ def _follower(path: str) -> Shortcut:
     return follow
 
 
-def _literal(found: re.Match[str]) -> str | int | bool:
+def _literal(found: re.Match[str]) -> Literal:
     if found["text"] is not None:
         return found["text"][1:-1]
     return int(found["number"]) if found["number"] is not None else found["truth"] == "true"

@@ -78,6 +78,7 @@ class Compiler:
             measures=measures,
             by_name={forward.name: forward for forward in forwards},
             always=unconditional(forwards),
+            chosen={} if all(isinstance(forward.to, str) for forward in forwards) else None,
             transforming=frozenset(forward.name for forward in forwards if forward.transform),
         )
 

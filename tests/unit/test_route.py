@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from relay import Event, Request
 from relay.errors import Refusal, Rejected, TransformFailed
 from relay.event import Owed
-from relay.expression import Expression, Scope
+from relay.expression import Expression, Scope, variables
 from relay.outgoing import Outgoing, prepare
 from relay.route import (
     Each,
@@ -24,7 +24,6 @@ from relay.route import (
     Verified,
     check,
     choose,
-    event_values,
 )
 from relay.verify import Basic, Handshake, Incoming, Scheme, Slack, Token, Unverified, github
 
@@ -52,6 +51,7 @@ def route(*forwards: Forward, scheme: Scheme | None = None, **more: Any) -> Rout
         schemes={"": scheme or Unverified()},
         forwards=forwards,
         by_name={forward.name: forward for forward in forwards},
+        chosen={} if all(isinstance(forward.to, str) for forward in forwards) else None,
         **options,
     )
 
@@ -602,6 +602,37 @@ def test_gzipped_body_is_read_by_expressions_and_goes_out_as_it_came() -> None:
 
 def test_event_values_are_what_expressions_know() -> None:
     """Each variable `event.…` of expressions has a value, and there is no other."""
-    for name in event_values(event()):
-        Expression(name)
-    assert event_values(event())["event.received"].timestamp() == NOW
+    scope = Scope({}).of(event())
+    known = {name for name in variables("event") if name.startswith("event.")}
+    assert {name for name in scope.values if name.startswith("event.")} == known - {"event.received"}
+    assert Expression("event.received").value(scope).timestamp() == NOW
+    assert Expression("event.received").value(scope.widened({"item": 1})).timestamp() == NOW
+
+
+def test_what_forwards_say_again_is_the_same_object() -> None:
+    """So that it can be counted at once; and it is what they said the first time, for each of their answers."""
+    made = route(
+        Forward("a", "chat", when=Expression("body.n == 1")), Forward("b", "inbox"), Forward("c", "chat")
+    )
+    first, second = chosen(made, {"n": 1}), chosen(made, {"n": 2})
+    assert [one.forward for one in first.owed] == ["a", "b", "c"]
+    assert [one.forward for one in second.owed] == ["b", "c"]
+    assert chosen(made, {"n": 1}) is first
+    assert chosen(made, {"n": 3}) is second
+    assert first.lasts
+    failed = chosen(made, {})
+    assert [said for _, _, said, _ in failed.said] == ["error", "owed", "owed"]
+    assert not failed.lasts
+
+
+def test_memory_of_what_forwards_said_is_bounded() -> None:
+    """A route of many forwards may give more answers than are kept; those that are not are right all the same."""
+    forwards = [Forward(f"f{n}", "chat", when=Expression(f"body.n{n}")) for n in range(9)]
+    made = route(*forwards)
+    for bits in range(1 << 9):
+        body = {f"n{n}": bool(bits >> n & 1) for n in range(9)}
+        said = chosen(made, body)
+        assert [one.forward for one in said.owed] == [f"f{n}" for n in range(9) if bits >> n & 1]
+    assert made.chosen is not None
+    assert len(made.chosen) == 256
+    assert not said.lasts
