@@ -12,10 +12,11 @@ import relay
 from relay import admin
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
+from relay.connection import Listener
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes, partitions
 from relay.metrics import Metrics
-from relay.protocol import StrictRunner, StrictServer
+from relay.protocol import StrictRunner
 from relay.restore import Restorer
 from relay.route import Route
 from relay.server import Server, ServerLimits
@@ -88,7 +89,7 @@ class Relay:
         await self._check_disk()
         self._watching = asyncio.create_task(self._watch_disk())
         self._public = web.ServerRunner(
-            StrictServer(
+            Listener(
                 self.server.handle,
                 self.server.refuse,
                 auto_decompress=False,

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on both listeners: what aiohttp's parser refuses is answered like everything else, and its bytes shown to nobody."""
+"""HTTP/1.1 on the admin listener: what aiohttp's parser refuses is answered like everything else, and its bytes shown to nobody."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

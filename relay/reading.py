@@ -2,12 +2,30 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
 from aiohttp.web_exceptions import HTTPException
 
 from relay.errors import Refusal, Rejected
+
+
+class Readable(Protocol):
+    """A request whose body comes, of either listener."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers."""
+
+    @property
+    def content(self) -> StreamReader:
+        """Its body."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Where the sender is told to go on; None if it has gone."""
 
 
 def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -22,7 +40,7 @@ def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def buffered_body(request: web.BaseRequest, limit: int) -> bytes | None:
+def buffered_body(request: Readable, limit: int) -> bytes | None:
     """Return the body if all of it is here already, else None; raise Rejected if it is over `limit` bytes."""
     content = request.content
     if not content.is_eof():
@@ -33,16 +51,15 @@ def buffered_body(request: web.BaseRequest, limit: int) -> bytes | None:
     return body
 
 
-async def read_body(request: web.BaseRequest, limit: int, patience: float) -> bytes:
+async def read_body(request: Readable, limit: int, patience: float) -> bytes:
     """Return the body's very bytes, still compressed if they came so.
 
     Raises Rejected: too large past `limit` bytes (before reading, if the length says so), too slow past
     `patience` seconds, malformed if it breaks off.
     """
-    if (request.content_length or 0) > limit:
+    if int(request.headers.get("content-length", 0)) > limit:
         raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
-    if request.headers.get("expect", "").lower() == "100-continue":
-        assert request.transport is not None
+    if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = request.content
     parts: list[bytes] = []

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import structlog
-from aiohttp import web
 
 from relay.answer import Answer
 from relay.clock import steady
+from relay.connection import Asked
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Delivery, Event, Owed
 from relay.limit import Rate, take, wait
@@ -84,10 +84,10 @@ class Server:
                 served[path] = _Served(route, sender, counters)
         self._by_path = served
 
-    async def handle(self, request: web.BaseRequest) -> Answer:
+    async def handle(self, request: Asked) -> Answer:
         """Answer one request."""
         began = time.perf_counter()
-        path, _, query = request.raw_path.partition("?")
+        path, _, query = request.path.partition("?")
         if not query.isascii():
             query = query.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         served = self._by_path.get(path)
@@ -133,7 +133,7 @@ class Server:
         )
         return _problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
 
-    async def _receive(self, request: web.BaseRequest, path: str, query: str, served: "_Served") -> Answer:
+    async def _receive(self, request: Asked, path: str, query: str, served: "_Served") -> Answer:
         route = served.route
         if request.method != "POST":
             raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
@@ -407,4 +407,4 @@ def _problem(rejected: Rejected, scheme: str = "") -> Answer:
     # What is left of the body is not read, or nothing more is.
     closes = reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}
     body = json.dumps(said, ensure_ascii=False).encode()
-    return Answer(reason.status, body, _PROBLEM, headers, closes=closes)
+    return Answer(reason.status, body, _PROBLEM, headers, closes)
