@@ -135,7 +135,6 @@ class Lanes(dict[str, AnyLane]):
                         method=config.method,
                         connect=config.timeout.connect,
                         total=config.timeout.total,
-                        concurrency=config.concurrency,
                         headers=settings.headers,
                         signing_keys=settings.signing_keys,
                         user_agent=self._user_agent,

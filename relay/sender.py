@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,6 @@ _TRACE = re.compile(
     r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})"
 )  # W3C Trace Context §3.2
 _ERRNO = re.compile(r"\[Errno -?\d")
-_IDLE = 15.0  # seconds that an unused connection is kept
 
 
 class Sender(Protocol):
@@ -55,7 +54,6 @@ class HttpOptions:
     method: str
     connect: float
     total: float
-    concurrency: int
     headers: Mapping[str, str]
     signing_keys: tuple[bytes, ...]
     user_agent: str
@@ -105,18 +103,18 @@ class HttpSender:
         """Make the pool of connections, with the first attempt: most of a thousand targets may rest for days."""
         options = self._options
         connector = aiohttp.TCPConnector(
-            limit=options.concurrency,
-            keepalive_timeout=_IDLE,
+            limit=0,  # the lane bounds how many there are
             socket_factory=self._factory or guarded(options.egress),
         )
-        self._exchanges = Exchanges(URL(options.url), connector, options.connect, options.total)
+        self._exchanges = Exchanges(
+            URL(options.url), connector, options.connect, options.total, self._standing
+        )
         return self._exchanges
 
     def _headers(self, delivery: Delivery, outgoing: Outgoing, now: float) -> dict[str, str]:
         event = delivery.event
         timestamp = int(now)
         headers = {
-            **self._standing,
             **outgoing.headers,
             **self._own,
             "webhook-id": event.id,
@@ -179,11 +177,16 @@ def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
 
 def traceparent(delivery: Delivery) -> str:
     """Return the W3C trace context of an attempt: the sender's trace if it sent one, else the event's own."""
-    span = f"{delivery.n + 1:08x}{delivery.attempts + 1:08x}"
+    span = _span(delivery.n, delivery.attempts)
     sent = delivery.event.headers.get("traceparent")
     if sent and (given := _TRACE.fullmatch(sent)):
         return f"00-{given[1]}-{span}-{given[2]}"
-    return f"00-{delivery.event.id[4:]:0>32}-{span}-00"
+    return f"00-{delivery.event.id[4:].zfill(32)}-{span}-00"
+
+
+@lru_cache(maxsize=256)
+def _span(n: int, attempts: int) -> str:
+    return f"{n + 1:08x}{attempts + 1:08x}"
 
 
 def reason_of(error: BaseException) -> Reason:

@@ -12,6 +12,7 @@ from relay.exchange import Exchanges
 from tests.faults.targets import FaultyTarget, StartFaulty
 from tests.support.waiting import DEADLINE, until
 
+STANDING = {"user-agent": "relay/test", "accept": "*/*"}
 Connect = Callable[..., Exchanges]
 
 
@@ -29,11 +30,11 @@ class Interim:
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Return what makes the exchanges with a URL, on one connection at a time; they are closed after the test."""
+    """Return what makes the exchanges with a URL, on `limit` connections at most; they are closed after the test."""
     made: list[Exchanges] = []
 
-    def connect(url: str, total: float = DEADLINE) -> Exchanges:
-        made.append(Exchanges(URL(url), aiohttp.TCPConnector(limit=1), 5.0, total))
+    def connect(url: str, total: float = DEADLINE, limit: int = 1) -> Exchanges:
+        made.append(Exchanges(URL(url), aiohttp.TCPConnector(limit=limit), 5.0, total, STANDING))
         return made[-1]
 
     yield connect
@@ -44,15 +45,19 @@ async def connect() -> AsyncIterator[Connect]:
 async def test_request_is_what_was_given_and_nothing_else(
     start_faulty: StartFaulty, connect: Connect
 ) -> None:
-    """The path with its query, the host with its port, and the headers; bytes beyond ASCII as they came."""
+    """The path with its query, the host with its port, the headers, with those that stand where none is given; bytes beyond ASCII as they came."""
     target = await start_faulty(Status())
     name = "H\udce0 N\udcf4i, Huế"
-    await connect(f"{target.url}?a=b%20c").make("PUT", {"x-a": "1", "x-name": name}, b"body")
+    await connect(f"{target.url}?a=b%20c").make(
+        "PUT", {"x-a": "1", "x-name": name, "accept": "text/*"}, b"body"
+    )
     (heard,) = target.requests
     assert (heard.method, heard.path, heard.body) == ("PUT", "/hook?a=b%20c", b"body")
     sent = {name: value.encode("latin-1") for name, value in heard.headers.items()}
     assert sent == {
         "host": target.url.removeprefix("http://").removesuffix("/hook").encode(),
+        "user-agent": b"relay/test",
+        "accept": b"text/*",
         "x-a": b"1",
         "x-name": b"H\xe0 N\xf4i, Hu\xe1\xba\xbf",
         "content-length": b"4",
@@ -92,6 +97,50 @@ async def test_time_covers_the_whole_exchange(start_faulty: StartFaulty, connect
     for _ in range(2):
         with pytest.raises(TimeoutError):
             await exchanges.make("POST", {}, b"")
+
+
+@pytest.mark.fault(9)
+async def test_each_exchange_has_its_own_time(start_faulty: StartFaulty, connect: Connect) -> None:
+    """Of several under way, none ends before its own time is over, whichever began first, and none is forgotten."""
+    target: FaultyTarget = await start_faulty(Hang())
+    exchanges, loop = connect(target.url, 0.1, limit=3), asyncio.get_running_loop()
+    took: list[float] = []
+
+    async def one(count: int) -> None:
+        async def begun() -> bool:
+            return len(target.requests) == count
+
+        await until(begun, "the exchange before to begin")
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            await exchanges.make("POST", {}, b"")
+        took.append(loop.time() - began)
+
+    await asyncio.gather(*(one(count) for count in range(3)))
+    assert min(took) >= 0.099
+    assert exchanges._alarm is None
+
+
+async def test_connection_that_is_not_used_is_closed(
+    start_faulty: StartFaulty, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some seconds, so that a target at rest keeps none; one that was used meanwhile stays as much longer."""
+    target = await start_faulty(Status())
+    exchanges, loop = connect(target.url, limit=2), asyncio.get_running_loop()
+    await asyncio.gather(exchanges.make("POST", {}, b""), exchanges.make("POST", {}, b""))
+    (first, _), (second, since) = exchanges._idle
+    assert exchanges._sweep is not None
+    assert exchanges._sweep.when() == pytest.approx(loop.time() + 15, abs=DEADLINE)
+    exchanges._idle[0] = (first, since - 15)
+    exchanges._close_idle()
+    assert [connection for connection, _ in exchanges._idle] == [second]
+    assert first.protocol is None
+    assert exchanges._sweep is not None
+    assert exchanges._sweep.when() == pytest.approx(since + 15)
+    monkeypatch.setattr("relay.exchange._IDLE", 0.0)
+    exchanges._close_idle()
+    assert not exchanges._idle
+    assert exchanges._sweep is None
 
 
 @pytest.mark.fault(11)
@@ -147,7 +196,9 @@ async def test_answer_that_nobody_asked_for_is_no_answer_to_the_next(
     target = await start_faulty(Keeps())
     exchanges = connect(target.url)
     assert (await exchanges.make("POST", {}, b"")).status == 200
-    ((idle, _),) = next(iter(exchanges._connector._conns.values()))
+    ((connection, _),) = exchanges._idle
+    idle = connection.protocol
+    assert idle is not None
     writers[0].write(b"HTTP/1.1 500 Unasked\r\ncontent-length: 0\r\n\r\n")
 
     async def came() -> bool:
