@@ -25,10 +25,12 @@ class Answer(NamedTuple):
 
     def written(self, *, stays: bool, bodyless: bool = False) -> bytes:
         """Return its bytes; `stays`: the connection goes on; `bodyless`: only the head was asked for."""
-        head = f"{_LINES[self.status]}{rfc822_formatted_time()}\r\n"
+        content = ""
         if self.status != _NO_CONTENT:
-            head += f"content-type: {self.content_type}\r\ncontent-length: {len(self.body)}\r\n"
-        for name, value in self.headers.items():
-            head += f"{name}: {value}\r\n"
+            content = f"content-type: {self.content_type}\r\ncontent-length: {len(self.body)}\r\n"
+        more = (
+            "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()]) if self.headers else ""
+        )
         end = "\r\n" if stays else "connection: close\r\n\r\n"
-        return f"{head}{end}".encode() + (b"" if bodyless else self.body)
+        head = f"{_LINES[self.status]}{rfc822_formatted_time()}\r\n{content}{more}{end}".encode()
+        return head if bodyless else head + self.body

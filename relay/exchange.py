@@ -172,7 +172,7 @@ async def _exchange(connection: Connection, head: bytes, body: bytes, patience: 
 
 
 def _lines(headers: Mapping[str, str]) -> str:
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
 def _end(connection: Connection) -> None:

@@ -97,7 +97,13 @@ class Server:
         route, counters = served.route, served.counters
         self._open += 1
         try:
-            response = await self._receive(request, path, query, served)
+            body = self._body_at_hand(request, route)
+            if body is None:
+                body = await read_body(request, route.body_limit, self._limits.body_timeout)
+                served = self._served_now(path)
+                route, counters = served.route, served.counters
+            taken = self._take(request, query, body, served)
+            response = taken if isinstance(taken, Answer) else await self._commit(taken)
         except Rejected as rejected:
             counters.rejected(rejected.reason)
             _log.info(
@@ -133,22 +139,25 @@ class Server:
         )
         return _problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
 
-    async def _receive(self, request: Asked, path: str, query: str, served: "_Served") -> Answer:
-        route = served.route
+    def _body_at_hand(self, request: Asked, route: Route) -> bytes | None:
+        """Return the body if all of it is here; raise Rejected if the request can't be taken whatever it is."""
         if request.method != "POST":
             raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
         self._check_room()
         if sum(map(len, request.headers.values())) > _HEADERS:
             raise Rejected(Refusal.MALFORMED, f"the headers are over {_HEADERS} bytes")
-        body = buffered_body(request, route.body_limit)
-        if body is None:
-            body = await read_body(request, route.body_limit, self._limits.body_timeout)
-        if (current := self._by_path.get(path)) is not served:
-            # The routes were reloaded while the body came: what is accepted must fit the lanes that run now.
-            if current is None:
-                raise Rejected(Refusal.NO_ROUTE, "there is nothing here")
-            served, route = current, current.route
-        counters = served.counters
+        return buffered_body(request, route.body_limit)
+
+    def _served_now(self, path: str) -> "_Served":
+        """Look the path up again: the routes may have been reloaded while the body came, and with them the lanes."""
+        served = self._by_path.get(path)
+        if served is None:
+            raise Rejected(Refusal.NO_ROUTE, "there is nothing here")
+        return served
+
+    def _take(self, request: Asked, query: str, body: bytes, served: "_Served") -> "Answer | _Taken":
+        """Check a request and hand what it leads to to the store; return what its answer waits for, if for anything."""
+        route, counters = served.route, served.counters
         counters.bytes.observe(len(body))
         now = time.time()
         incoming = Incoming(lower_headers(request.headers), body, request.method)
@@ -159,7 +168,7 @@ class Server:
         if isinstance(verified, Handshake):
             counters.handshake.inc()
             return Answer(200, verified.body, verified.content_type)
-        return await self._accept(route, verified, now, counters)
+        return self._accept(route, verified, now, counters)
 
     def _check_room(self) -> None:
         """Raise Rejected while the relay can't take a request, before anything of it is read."""
@@ -183,50 +192,66 @@ class Server:
             )
         self._rate_due[route.name], _ = take(rate, due, now)
 
-    async def _accept(
-        self, route: Route, verified: Verified, now: float, counters: "_RouteCounters"
-    ) -> Answer:
-        key = (route.name, verified.sender, verified.id)
-        deduplicates = bool(verified.id) and route.dedupe > 0
-        if deduplicates and (first := self._committing.get(key)) is not None:
-            before, future = first
-            if before.body != verified.body:
-                counters.conflicted()
-            return _duplicate(await _committed(asyncio.shield(future)) or before.id, counters)
+    def _accept(self, route: Route, verified: Verified, now: float, counters: "_RouteCounters") -> "_Taken":
+        key = None
+        if verified.id and route.dedupe > 0:
+            key = (route.name, verified.sender, verified.id)
+            if (first := self._committing.get(key)) is not None:
+                before, future = first
+                if before.body != verified.body:
+                    counters.conflicted()
+                return _Taken(asyncio.shield(future), counters, before.id)
         seq, event_id = self._store.allocate(now)
         event = Event(
             seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id, now,
             verified.headers, verified.query, verified.body,
         )  # fmt: skip
-        filtered = (
-            choose(route, event, verified.scope, self._lanes)
-            if verified.invalid is None
-            else Filtered((), ())
-        )
-        seen = observed(route, event, verified.scope) if route.measures and verified.invalid is None else None
+        seen = None
+        if verified.invalid is None:
+            filtered = choose(route, event, verified.scope, self._lanes)
+            if route.measures:
+                seen = observed(route, event, verified.scope)
+        else:
+            filtered = Filtered((), ())
         future = self._append(route, event, filtered.owed, verified, seen, counters)
-        if deduplicates:
+        if key is not None:
             self._committing[key] = event, future
+        return _Taken(future, counters, "", key, route.status, event_id, filtered, verified.invalid)
+
+    async def _commit(self, taken: "_Taken") -> Answer:
+        """Answer once what was taken is on disk."""
+        counters, filtered = taken.counters, taken.filtered
         try:
-            duplicate_of = await _committed(future)
+            duplicate_of = (await taken.future) or taken.duplicate_of
+        except StoreUnavailable as error:
+            _log.error("commit_failed", detail=str(error))
+            raise Rejected(
+                Refusal.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
+            ) from None
         finally:
-            if deduplicates:
-                del self._committing[key]
+            if taken.key is not None:
+                del self._committing[taken.key]
         if duplicate_of:
-            return _duplicate(duplicate_of, counters)
-        if verified.invalid is not None:
+            counters.duplicate.inc()
+            return Answer(200, f'{{"id":"{duplicate_of}","duplicate":true}}'.encode())
+        if taken.invalid is not None:
             counters.quarantined.inc()
-            _log.warning("event_quarantined", route=route.name, id=event_id, where=verified.invalid.where)
+            _log.warning(
+                "event_quarantined", route=counters.route, id=taken.event_id, where=taken.invalid.where
+            )
         else:
             counters.accepted.inc()
         counters.forwards(filtered)
-        for name, _, said, detail in filtered.said:
-            if said is ForwardOutcome.ERROR:
-                _log.warning("forward_failed", route=route.name, forward=name, id=event_id, detail=detail)
-        if route.status == HTTPStatus.NO_CONTENT:
-            return Answer(route.status)
-        answer = f'{{"id":"{event_id}","deliveries":{len(filtered.owed)}}}'.encode()
-        return Answer(route.status, answer)
+        if not filtered.lasts:
+            for name, _, said, detail in filtered.said:
+                if said is ForwardOutcome.ERROR:
+                    _log.warning(
+                        "forward_failed", route=counters.route, forward=name, id=taken.event_id, detail=detail
+                    )
+        if taken.status == HTTPStatus.NO_CONTENT:
+            return Answer(taken.status)
+        answer = f'{{"id":"{taken.event_id}","deliveries":{len(filtered.owed)}}}'.encode()
+        return Answer(taken.status, answer)
 
     def _append(
         self,
@@ -328,12 +353,25 @@ class _Served:
     counters: "_RouteCounters"
 
 
+class _Taken(NamedTuple):
+    """What a request led to, and the future of its commit. `duplicate_of`: the event it repeats, of which that is the commit."""
+
+    future: "asyncio.Future[str]"
+    counters: "_RouteCounters"
+    duplicate_of: str
+    key: tuple[str, str, str] | None = None
+    status: int = 0
+    event_id: str = ""
+    filtered: Filtered = Filtered((), ())
+    invalid: Rejected | None = None
+
+
 class _RouteCounters:
     """A route's series, looked up once."""
 
     def __init__(self, metrics: Metrics, route: Route) -> None:
         self._metrics = metrics
-        self._route = route.name
+        self.route = route.name
         self.accepted = metrics.requests.labels(route.name, Outcome.ACCEPTED.value, "")
         self.quarantined = metrics.requests.labels(route.name, Outcome.QUARANTINED.value, "")
         self.handshake = metrics.requests.labels(route.name, Outcome.HANDSHAKE.value, "")
@@ -346,10 +384,10 @@ class _RouteCounters:
 
     def conflicted(self) -> None:
         self._conflicts.inc()
-        _log.warning("duplicate_conflict", route=self._route, detail="another body came under the same id")
+        _log.warning("duplicate_conflict", route=self.route, detail="another body came under the same id")
 
     def rejected(self, reason: Refusal) -> None:
-        self._metrics.requests.labels(self._route, reason.outcome.value, reason.value).inc()
+        self._metrics.requests.labels(self.route, reason.outcome.value, reason.value).inc()
 
     def forwards(self, filtered: Filtered) -> None:
         """Count what each forward said: once for all that said the same of a target."""
@@ -365,24 +403,9 @@ class _RouteCounters:
     def _forward(self, target: str, outcome: str) -> Callable[[int], None]:
         found = self._forwards.get((target, outcome))
         if found is None:
-            found = self._metrics.forwards.labels(self._route, target, outcome).inc
+            found = self._metrics.forwards.labels(self.route, target, outcome).inc
             self._forwards[target, outcome] = found
         return found
-
-
-async def _committed(future: "asyncio.Future[str]") -> str:
-    try:
-        return await future
-    except StoreUnavailable as error:
-        _log.error("commit_failed", detail=str(error))
-        raise Rejected(
-            Refusal.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
-        ) from None
-
-
-def _duplicate(event_id: str, counters: _RouteCounters) -> Answer:
-    counters.duplicate.inc()
-    return Answer(200, f'{{"id":"{event_id}","duplicate":true}}'.encode())
 
 
 def _problem(rejected: Rejected, scheme: str = "") -> Answer:
