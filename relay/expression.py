@@ -172,7 +172,7 @@ class Expression:
             return ""
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, int | float):
+        if isinstance(value, (int, float)):
             return str(value)
         raise ExpressionFailed(f"{self.source}: text is needed, this is a {type(value).__name__}")
 

@@ -48,14 +48,13 @@ def kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
     connection = headers.get("connection", "keep-alive").lower()
     if connection not in {"keep-alive", "close"}:
         secret |= {name.strip() for name in connection.split(",")}
-    return {
-        name: value
-        for name, value in headers.items()
-        if name not in _DROPPED
-        and name not in secret
-        and not (name[:1] == "p" and name.startswith("proxy-"))
-        and (value.isprintable() or not _BAD_VALUE.search(value))
-    }
+    dropped = _DROPPED | secret if secret else _DROPPED
+    found = {name: value for name, value in headers.items() if name not in dropped}
+    if "proxy-" in "\n".join(found):
+        found = {name: value for name, value in found.items() if not name.startswith("proxy-")}
+    if not "".join(found.values()).isprintable():
+        found = {name: value for name, value in found.items() if not _BAD_VALUE.search(value)}
+    return found
 
 
 def passed_on(headers: Mapping[str, str]) -> dict[str, str]:

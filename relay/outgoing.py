@@ -1,10 +1,11 @@
 """What a delivery sends: the body as it came, or what a transform or an expression makes of it. No network."""
 
-import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import to_json
 
 from relay.deadline import TimeLimitExceeded, limited, told
 from relay.errors import ExpressionFailed, Rejected, TransformFailed
@@ -17,7 +18,7 @@ _BYTES = "application/octet-stream"
 _LARGEST = (
     64 << 20
 )  # bytes of a body that a transform or an expression may make; what came is as large as it came
-_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_BODIES = (bytes, str, dict, list)  # what a transform may return beside a Request
 _METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
 
 
@@ -44,7 +45,7 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
         if made is None:
             return None
     elif forward.body is not None and scope is not None:
-        made = _outgoing(Request(_evaluated(forward.body, scope)))
+        made = _outgoing(_evaluated(forward.body, scope))
     else:
         made = Outgoing("", {"content-type": _BYTES} | passed_on(event.headers), event.body)
     if forward.headers and scope is not None:
@@ -67,7 +68,13 @@ def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
 
 def _transformed(transform: Callable[[Event], Any], event: Event) -> Outgoing | None:
     made = transform(event)
-    return None if made is None else _outgoing(made if isinstance(made, Request) else _body_alone(made))
+    if isinstance(made, Request):
+        return _outgoing(made.body, made.headers, made.method)
+    if made is None or isinstance(made, _BODIES):
+        return None if made is None else _outgoing(made)
+    raise TransformFailed(
+        f"the transform returned a {type(made).__name__}; it may return dict, list, str, bytes, Request or None"
+    )
 
 
 def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Outgoing | None:
@@ -82,14 +89,6 @@ def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Ou
         raise TransformFailed(_told(error)) from error
 
 
-def _body_alone(made: Any) -> Request:
-    if isinstance(made, bytes | str | dict | list):
-        return Request(made)
-    raise TransformFailed(
-        f"the transform returned a {type(made).__name__}; it may return dict, list, str, bytes, Request or None"
-    )
-
-
 def _told(error: BaseException) -> str:
     """Say what was raised and on which line of the route's own code."""
     ours = Path(__file__).parent
@@ -99,17 +98,17 @@ def _told(error: BaseException) -> str:
     return f"{told(error)}{place}"
 
 
-def _outgoing(made: Request) -> Outgoing:
-    if made.method not in _METHODS:
-        raise TransformFailed(f"{made.method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
-    body, content_type = _encode(made.body)
-    if len(body) > _LARGEST:
+def _outgoing(body: Any, headers: Mapping[str, str] | None = None, method: str = "") -> Outgoing:
+    if method not in _METHODS:
+        raise TransformFailed(f"{method!r} is not a method; use POST, PUT, PATCH, DELETE or GET")
+    encoded, content_type = _encode(body)
+    if len(encoded) > _LARGEST:
         raise TransformFailed(f"the new body is over {_LARGEST >> 20} MiB")
-    headers = {"content-type": content_type}
-    if made.headers:
-        headers |= {name.lower(): str(value) for name, value in made.headers.items()}
-        check_headers(headers)
-    return Outgoing(made.method, headers, body)
+    sent = {"content-type": content_type}
+    if headers:
+        sent |= {name.lower(): str(value) for name, value in headers.items()}
+        check_headers(sent)
+    return Outgoing(method, sent, encoded)
 
 
 def _evaluated(expression: Expression, scope: Scope) -> Any:
@@ -120,13 +119,21 @@ def _evaluated(expression: Expression, scope: Scope) -> Any:
 
 
 def _encode(body: Any) -> tuple[bytes, str]:
-    if isinstance(body, bytes | bytearray):
+    if isinstance(body, (bytes, bytearray)):
         return bytes(body), _BYTES
     try:
         if isinstance(body, str):
             return body.encode(), "text/plain; charset=utf-8"
-        return _COMPACT.encode(body).encode(), "application/json"
+        return _json(body), "application/json"
     except UnicodeEncodeError as error:
         raise TransformFailed(f"the new body is not text: {error}") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise TransformFailed(f"the new body is not JSON: {error}") from error
+
+
+def _json(value: Any) -> bytes:
+    """Write JSON as pydantic does, models, times and UUIDs included; raise ValueError for what has no such form."""
+    text = to_json(value)
+    if (b"NaN" in text or b"Infinity" in text) and to_json(value, inf_nan_mode="null") != text:
+        raise ValueError("a number is not finite")
+    return text
