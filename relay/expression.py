@@ -41,9 +41,9 @@ _INT64 = 2**63
 _COUNTED = sys.version_info < (3, 12)
 _keep = ctypes.pythonapi.Py_IncRef
 _keep.argtypes, _keep.restype = [ctypes.py_object], None
-# The library reads texts up to their first NUL. Where there are any, this noncharacter stands for them meanwhile.
-_NUL = str.maketrans({"\0": "\ufdd0"})
-_BACK = str.maketrans({"\ufdd0": "\0"})
+# The library reads texts up to their first NUL. Where there are any, a noncharacter that is in none of the texts stands
+# for them meanwhile: https://www.unicode.org/faq/private_use.html#nonchar1
+_STAND_INS = tuple(map(chr, range(0xFDD0, 0xFDF0)))
 
 
 def variables(scope: str) -> list[str]:
@@ -63,7 +63,7 @@ class ExpressionInvalid(ValueError):
 class Scope:
     """What expressions see of one event; conversions to CEL are made once for all of them."""
 
-    __slots__ = ("_activation", "_nul", "_received_at", "_seen", "values")
+    __slots__ = ("_activation", "_nul", "_received_at", "_seen", "_stand_in", "values")
 
     def __init__(
         self, values: Mapping[str, Any], *, nul: bool = True, received_at: float | None = None
@@ -75,6 +75,7 @@ class Scope:
         self.values = values
         self._seen = values  # as CEL sees them
         self._nul = nul
+        self._stand_in = ""
         self._received_at = received_at  # a time is only made of it where one is asked for
         self._activation: Any = None
 
@@ -98,7 +99,11 @@ class Scope:
     def evaluate(self, expression: Any) -> Any:
         """Return the plain value; raise ExpressionFailed if it has none."""
         if self._activation is None:
-            seen = _translated(self._seen, _NUL) if self._nul else self._seen
+            seen = self._seen
+            if self._nul:
+                texts = "".join(_texts(seen))
+                self._stand_in = next((one for one in _STAND_INS if one not in texts), _STAND_INS[0])
+                seen = _translated(seen, "\0", self._stand_in)
             if self._received_at is not None:
                 seen = {**seen, "event.received": datetime.fromtimestamp(self._received_at, UTC)}
             self._activation = _ENVS["item"].Activation(seen)
@@ -119,7 +124,7 @@ class Scope:
         if _COUNTED:
             for _ in range(_nulls(value)):
                 _keep(None)
-        return _translated(value, _BACK) if self._nul else value
+        return _translated(value, self._stand_in, "\0") if self._nul else value
 
 
 class Expression:
@@ -208,13 +213,25 @@ def _beyond_int64(value: Any) -> Iterator[bool]:
         yield True
 
 
-def _translated(value: Any, table: Mapping[int, str]) -> Any:
+def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return value.translate(table)
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _translated(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(old, new)
     if isinstance(value, Mapping):
-        return {_translated(key, table): _translated(item, table) for key, item in value.items()}
+        return {_translated(key, old, new): _translated(item, old, new) for key, item in value.items()}
     if isinstance(value, list):
-        return [_translated(item, table) for item in value]
+        return [_translated(item, old, new) for item in value]
     return value
 
 
