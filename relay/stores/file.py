@@ -23,6 +23,12 @@ _SAFE = (3, 51, 3)
 _APPLICATION = 0x52454C59  # "RELY", in the file's header
 _BUSY = 5.0  # seconds that a foreign lock on the file is waited for
 
+# Of a value of any other type than int, float and str, the driver looks for an adapter, then for methods of the value
+# to adapt itself, by way of two exceptions: three times as long as all the rest of binding it. So there are adapters.
+dbapi2.register_adapter(bytes, bytes)
+dbapi2.register_adapter(bool, int)
+dbapi2.register_adapter(type(None), lambda _: None)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
