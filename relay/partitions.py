@@ -99,7 +99,10 @@ AnyLane = Lane | Partitions
 
 def assigned(owed: tuple[Owed, ...], event: Event, lanes: Mapping[str, AnyLane]) -> tuple[Owed, ...]:
     """Return what an event owes with the partition of each delivery whose target is divided."""
-    if all(lanes[one.target].partitions == 1 for one in owed):
+    for one in owed:
+        if lanes[one.target].partitions > 1:
+            break
+    else:
         return owed
     return tuple(
         one._replace(partition=partition_of(event.key, event.id, lanes[one.target].partitions))

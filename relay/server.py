@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -15,25 +13,23 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from relay.answer import Answer
-from relay.clock import steady
+from relay.answer import Answer, problem
 from relay.connection import Asked
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
-from relay.event import Delivery, Event, Owed
+from relay.event import Event, Owed
+from relay.handover import Handover, hand_over
 from relay.limit import Rate, take, wait
 from relay.metrics import NO_ROUTE, Metrics
-from relay.partitions import AnyLane, assigned
+from relay.partitions import AnyLane
 from relay.reading import buffered_body, lower_headers, read_body
 from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
+from relay.route_counters import RouteCounters
 from relay.series import Observed
 from relay.store import Append, Store
 from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
-_DECODED = 10  # times the body that a decoded payload may take
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
-_CHALLENGES = {"basic": 'Basic realm="relay", charset="UTF-8"', "token": "Bearer"}
-_PROBLEM = "application/problem+json"
 _log = structlog.get_logger("relay.server")
 
 
@@ -79,7 +75,7 @@ class Server:
         """Answer for these routes from now on."""
         served = {}
         for route in routes.values():
-            counters = _RouteCounters(self._metrics, route)
+            counters = RouteCounters(self._metrics, route)
             for path, sender in route.paths.items():
                 served[path] = _Served(route, sender, counters)
         self._by_path = served
@@ -93,7 +89,7 @@ class Server:
         served = self._by_path.get(path)
         if served is None:
             self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
-            return _problem(Rejected(Refusal.NO_ROUTE, "there is nothing here"))
+            return problem(Rejected(Refusal.NO_ROUTE, "there is nothing here"))
         route, counters = served.route, served.counters
         self._open += 1
         try:
@@ -109,11 +105,11 @@ class Server:
             _log.info(
                 "request_rejected", route=route.name, reason=rejected.reason.value, detail=rejected.detail
             )
-            response = _problem(rejected, route.schemes[served.sender].name)
+            response = problem(rejected, route.schemes[served.sender].name)
         except Exception:  # noqa: BLE001 - our own fault is answered too
             counters.rejected(Refusal.INTERNAL)
             _log.exception("request_fault", route=route.name)
-            response = _problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
+            response = problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
         finally:
             self._open -= 1
             if self.draining and not self._open:
@@ -137,7 +133,7 @@ class Server:
             reason=Refusal.MALFORMED.value,
             detail=detail.partition(":")[0],
         )
-        return _problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
+        return problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
 
     def _body_at_hand(self, request: Asked, route: Route) -> bytes | None:
         """Return the body if all of it is here; raise Rejected if the request can't be taken whatever it is."""
@@ -192,7 +188,7 @@ class Server:
             )
         self._rate_due[route.name], _ = take(rate, due, now)
 
-    def _accept(self, route: Route, verified: Verified, now: float, counters: "_RouteCounters") -> "_Taken":
+    def _accept(self, route: Route, verified: Verified, now: float, counters: RouteCounters) -> "_Taken":
         key = None
         if verified.id and route.dedupe > 0:
             key = (route.name, verified.sender, verified.id)
@@ -260,35 +256,18 @@ class Server:
         owed: tuple[Owed, ...],
         verified: Verified,
         seen: Observed | None,
-        counters: "_RouteCounters",
+        counters: RouteCounters,
     ) -> "asyncio.Future[str]":
-        since = steady()
-        size = len(event.body)
-        owed = assigned(owed, event, self._lanes)
-        lanes = [self._lanes[one.target] for one in owed]
-        deliveries = [
-            Delivery(event, n, one.forward, one.target, 0, since, self._token, "", one.partition)
-            for n, one in enumerate(owed)
-        ]
-        read = -1
-        if route.transforming and verified.payload is not None:
-            read = _read_already(event._replace(payload=verified.payload), route, deliveries, lanes)
-        held = tuple(
-            [
-                # What is ordered waits for its turn in the store, which knows who is before it.
-                n == read or (not one.ordered and lane.reserve(delivery, size))
-                for n, (one, lane, delivery) in enumerate(zip(owed, lanes, deliveries, strict=True))
-            ]
-        )
-        handover = _Handover(lanes, deliveries, held, since)
+        handover = hand_over(route, event, owed, verified.payload, self._lanes, self._token)
         committed = handover.committed
         if seen is not None:
             committed = partial(self._observe, handover, event, seen)
+        since = handover.since
         return self._store.append(
             Append(
                 event,
-                owed,
-                held,
+                handover.owed,
+                handover.held,
                 since,
                 quarantined=verified.invalid is not None,
                 dedupe_until=since + route.dedupe if verified.id and route.dedupe else 0.0,
@@ -298,50 +277,9 @@ class Server:
             counters.conflicted,
         )
 
-    def _observe(self, handover: "_Handover", event: Event, seen: Observed) -> None:
+    def _observe(self, handover: Handover, event: Event, seen: Observed) -> None:
         handover.committed()
         self._metrics.payload.observe(event.route, event.seq, seen)
-
-
-def _read_already(whole: Event, route: Route, deliveries: list[Delivery], lanes: list[AnyLane]) -> int:
-    """Give the decoded payload to the first delivery that needs it, if it is made soon and there is room; return its number.
-
-    To no other: a transform may change what it gets, and memory keeps the bytes alone, which can be a tenth of
-    the payload. Returns -1 for none; the others decode the body again.
-    """
-    for n, delivery in enumerate(deliveries):
-        if delivery.forward in route.transforming:
-            lane = lanes[n]
-            ordered = route.by_name[delivery.forward].ordered
-            if (
-                ordered
-                or not lane.is_prompt(delivery)
-                or not lane.reserve(delivery, len(whole.body) * _DECODED)
-            ):
-                return -1
-            deliveries[n] = delivery._replace(event=whole)
-            return n
-    return -1
-
-
-class _Handover(NamedTuple):
-    """Deliveries on their way to their lanes, by way of the disk."""
-
-    lanes: list[AnyLane]
-    deliveries: list[Delivery]
-    held: tuple[bool, ...]
-    now: float
-
-    def committed(self) -> None:
-        for lane, delivery, in_memory in zip(self.lanes, self.deliveries, self.held, strict=True):
-            if in_memory:
-                lane.hand(delivery)
-            else:
-                lane.wake(self.now)
-
-    def released(self) -> None:
-        for lane, delivery in zip(self.lanes, self.deliveries, strict=True):
-            lane.release(delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,84 +288,17 @@ class _Served:
 
     route: Route
     sender: str
-    counters: "_RouteCounters"
+    counters: RouteCounters
 
 
 class _Taken(NamedTuple):
     """What a request led to, and the future of its commit. `duplicate_of`: the event it repeats, of which that is the commit."""
 
     future: "asyncio.Future[str]"
-    counters: "_RouteCounters"
+    counters: RouteCounters
     duplicate_of: str
     key: tuple[str, str, str] | None = None
     status: int = 0
     event_id: str = ""
     filtered: Filtered = Filtered((), ())
     invalid: Rejected | None = None
-
-
-class _RouteCounters:
-    """A route's series, looked up once."""
-
-    def __init__(self, metrics: Metrics, route: Route) -> None:
-        self._metrics = metrics
-        self.route = route.name
-        self.accepted = metrics.requests.labels(route.name, Outcome.ACCEPTED.value, "")
-        self.quarantined = metrics.requests.labels(route.name, Outcome.QUARANTINED.value, "")
-        self.handshake = metrics.requests.labels(route.name, Outcome.HANDSHAKE.value, "")
-        self.duplicate = metrics.requests.labels(route.name, Outcome.DUPLICATE.value, "")
-        self._conflicts = metrics.conflicts.labels(route.name)
-        self.duration = metrics.request_duration.labels(route.name)
-        self.bytes = metrics.request_bytes.labels(route.name)
-        self._forwards: dict[tuple[str, str], Callable[[int], None]] = {}
-        self._said: dict[int, tuple[Filtered, list[tuple[Callable[[int], None], int]]]] = {}
-
-    def conflicted(self) -> None:
-        self._conflicts.inc()
-        _log.warning("duplicate_conflict", route=self.route, detail="another body came under the same id")
-
-    def rejected(self, reason: Refusal) -> None:
-        self._metrics.requests.labels(self.route, reason.outcome.value, reason.value).inc()
-
-    def forwards(self, filtered: Filtered) -> None:
-        """Count what each forward said: once for all that said the same of a target."""
-        known = self._said.get(id(filtered))
-        if known is None:
-            counted = Counter([(target, said.value) for _, target, said, _ in filtered.said])
-            known = filtered, [(self._forward(*key), count) for key, count in counted.items()]
-            if filtered.lasts:
-                self._said[id(filtered)] = known  # which keeps it, so that no other has its id
-        for increase, count in known[1]:
-            increase(count)
-
-    def _forward(self, target: str, outcome: str) -> Callable[[int], None]:
-        found = self._forwards.get((target, outcome))
-        if found is None:
-            found = self._metrics.forwards.labels(self.route, target, outcome).inc
-            self._forwards[target, outcome] = found
-        return found
-
-
-def _problem(rejected: Rejected, scheme: str = "") -> Answer:
-    """Answer with problem details (RFC 9457); a 401 names the kind of scheme (RFC 9110 §15.5.2)."""
-    reason = rejected.reason
-    said: dict[str, object] = {
-        "type": "about:blank",
-        "title": HTTPStatus(reason.status).phrase,
-        "status": reason.status,
-        "detail": rejected.detail,
-        "reason": reason.value,
-    }
-    if rejected.where:
-        said["errors"] = [{"path": path, "message": message} for path, message in rejected.where]
-    headers = {}
-    if rejected.retry_after is not None:
-        headers["retry-after"] = str(rejected.retry_after)
-    if reason is Refusal.NOT_VERIFIED:
-        headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
-    if reason is Refusal.METHOD_NOT_ALLOWED:
-        headers["allow"] = "POST"
-    # What is left of the body is not read, or nothing more is.
-    closes = reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}
-    body = json.dumps(said, ensure_ascii=False).encode()
-    return Answer(reason.status, body, _PROBLEM, headers, closes)

@@ -121,7 +121,13 @@ async def test_transform_that_returns_nonsense_kills_its_own_delivery_alone(
 
 HOSTILE = """
 import asyncio
+from pydantic import BaseModel, model_serializer
 from relay import Request
+
+class Unwritable(BaseModel):
+    @model_serializer
+    def write(self):
+        raise KeyboardInterrupt
 
 class Unspeakable(Exception):
     def __str__(self):
@@ -150,7 +156,7 @@ def change(event):
         "throw(KeyboardInterrupt())", "throw(asyncio.CancelledError())", "throw(GeneratorExit())",
         "throw(BaseException())", "throw(SystemExit(0))", "throw(Unspeakable())", "throw(Endless())",
         "throw(ValueError('x' * 10_000_000))", "throw(ValueError('\\ud800'))", "bad(event)", "asyncio.sleep",
-        "(n for n in range(3))", "Items(a=1)", "Request({}, Items(a=1))", "Request({}, {1: 'x'})", "Request({}, None)",
+        "(n for n in range(3))", "[Unwritable()]", "Request({}, Items(a=1))", "Request({}, {1: 'x'})", "Request({}, 7)",
         "Request({}, {}, ['POST'])", "Request({}, {}, 'TRACE')", "'x' * (65 << 20)", "bytearray(65 << 20)",
         "Request(b'', {'x y': '1'})", "Request(b'', {'x': 'a\\r\\nb: c'})", "Request(b'', {'x': 'a\\0'})",
         "Request(b'', {'Transfer-Encoding': 'chunked'})", "Request(b'', {'content-length': '99'})",

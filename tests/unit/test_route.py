@@ -574,8 +574,8 @@ def test_body_expression_without_a_json_value_fails(source: str) -> None:
     [
         ("b'x'", b"x"),
         ("'Huế'", "Huế".encode()),
-        ('{"at": event.received, "n": 1.5}', b'{"at":"2023-11-14T22:13:20Z","n":1.5}'),
-        ("[duration('90s'), null]", b'["PT1M30S",null]'),
+        ('{"at": event.received}', b'{"at":"2023-11-14T22:13:20Z"}'),
+        ("[duration('90s'), 1.5, null]", b'["PT1M30S",1.5,null]'),
     ],
 )
 def test_body_expression_is_sent_as_its_type_says(source: str, body: bytes) -> None:
