@@ -26,7 +26,8 @@ def decode_json(body: bytes) -> Any:
     except ValueError as error:
         raise Rejected(Refusal.MALFORMED, f"the body is not valid JSON: {error}") from None
     shape = body.translate(_SHAPE, b"+")
-    if (_EXPONENT in shape or _DIGITS in shape) and not _finite(value):
+    # Not `in`: of bytes it asks first whether they are a number, by way of an exception.
+    if (shape.find(_EXPONENT) >= 0 or shape.find(_DIGITS) >= 0) and not _finite(value):
         raise Rejected(Refusal.MALFORMED, "the body is not valid JSON: a number is beyond a double's range")
     return value
 

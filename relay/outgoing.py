@@ -134,6 +134,8 @@ def _encode(body: Any) -> tuple[bytes, str]:
 def _json(value: Any) -> bytes:
     """Write JSON as pydantic does, models, times and UUIDs included; raise ValueError for what has no such form."""
     text = to_json(value)
-    if (b"NaN" in text or b"Infinity" in text) and to_json(value, inf_nan_mode="null") != text:
+    if (text.find(b"NaN") >= 0 or text.find(b"Infinity") >= 0) and to_json(
+        value, inf_nan_mode="null"
+    ) != text:
         raise ValueError("a number is not finite")
     return text
