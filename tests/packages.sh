@@ -12,6 +12,7 @@ need openssl openssl
 need curl curl
 need cc "gcc libc6-dev"
 need faketime faketime
+need valgrind valgrind
 need taskset util-linux
 need chromium chromium
 need pdftotext poppler-utils

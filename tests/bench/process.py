@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SYSTEM_CORE, LOAD_CORE = 0, 1
-PATIENCE = 30.0  # seconds for anything to start or end
+SYSTEM_CORE, LOAD_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
+PATIENCE = 120.0  # seconds for anything to start or end
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

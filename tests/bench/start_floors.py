@@ -17,7 +17,13 @@ def program(name: str, *, forwards: bool) -> Start:
     @contextlib.contextmanager
     def start(bench: Bench, scenario: Scenario, folder: Path) -> Iterator[Started]:
         port = free_port()
-        command = [sys.executable, str(_PROGRAMS / name), str(port), *([bench.target] * forwards)]
+        command = [
+            *bench.under,
+            sys.executable,
+            str(_PROGRAMS / name),
+            str(port),
+            *([bench.target] * forwards),
+        ]
         with running(SYSTEM_CORE, command, folder, counting(bench, folder)) as process:
             wait_for_port(port, process)
             yield Started((process,), plain_request(port, scenario), folder / "syncs")
@@ -30,7 +36,7 @@ def alone(name: str) -> Start:
     def start(bench: Bench, scenario: Scenario, folder: Path) -> Iterator[Started]:
         where = bench.target if name == "client.py" else str(folder / "floor.db")
         sizes = (str(scenario.body), "64", str(bench.seconds))
-        command = [sys.executable, str(_PROGRAMS / name), where, *sizes]
+        command = [*bench.under, sys.executable, str(_PROGRAMS / name), where, *sizes]
         with running(SYSTEM_CORE, command, folder, counting(bench, folder)) as process:
             yield Started((process,), plain_request(0, scenario), folder / "syncs")
 

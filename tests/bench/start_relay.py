@@ -28,7 +28,8 @@ def relay(bench: Bench, scenario: Scenario, folder: Path) -> Iterator[Started]:
     """Start a relay on the scenario's store, or on a new one."""
     site = Site(folder / "site")
     _configure(site, bench, scenario)
-    command = (Path(sys.executable).with_name("relay"), "run", "--json", "--config", site.config)
+    relay_command = Path(sys.executable).with_name("relay")
+    command: list[str | Path] = [*bench.under, relay_command, "run", "--json", "--config", site.config]
     environment = counting(bench, folder) | {"BENCH_TOKEN": _TOKEN}
     with running(SYSTEM_CORE, command, folder, environment) as process:
         port = int(process.json()["incoming"][0].split("/")[2].rpartition(":")[2])

@@ -27,7 +27,8 @@ class Bench:
     """What all rounds share.
 
     `target` and `dead`: URLs; `store`: a store with a past, or None; `syncs`: the preloaded library;
-    `peers`: the folder where other people's systems are installed; `seconds`: how long load lasts.
+    `peers`: the folder where other people's systems are installed; `seconds`: how long load lasts; `under`: the
+    command of a program that runs the system and watches it.
     """
 
     target: str
@@ -36,6 +37,7 @@ class Bench:
     syncs: Path
     peers: Path
     seconds: float
+    under: tuple[str, ...] = ()
 
 
 class Started:
@@ -79,7 +81,7 @@ class System:
 
 def counting(bench: Bench, folder: Path) -> dict[str, str]:
     """Return the environment in which syncs are counted."""
-    return {"LD_PRELOAD": str(bench.syncs), "BENCH_SYNCS": str(folder / "syncs")}
+    return {} if bench.under else {"LD_PRELOAD": str(bench.syncs), "BENCH_SYNCS": str(folder / "syncs")}
 
 
 def request(port: int, path: str, body: bytes, headers: Mapping[str, str], turns: int = 1) -> Request:

@@ -57,6 +57,10 @@ class Target:
         self._asked = 0
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
 
+    def close(self) -> None:
+        """Ask no more."""
+        self._connection.close()
+
     def count(self) -> int:
         """Return how many deliveries have come."""
         self._asked += 1
@@ -102,7 +106,11 @@ def target(folder: Path) -> Iterator[Target]:
     command = (nginx, "-c", str(config), "-e", str(folder / "error.log"))
     with running(LOAD_CORE, command, folder) as process:
         wait_for_port(port, process)
-        yield Target(port, folder / "deliveries")
+        taking = Target(port, folder / "deliveries")
+        try:
+            yield taking
+        finally:
+            taking.close()
 
 
 @contextlib.contextmanager
