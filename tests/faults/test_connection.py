@@ -107,3 +107,35 @@ async def test_who_has_gone_before_its_answer_harms_nobody(
     may_go.set()
     answers = await exchange(url, POST + LENGTH + b"Connection: close\r\n\r\n{}")
     assert statuses(answers) == [202]
+
+
+async def test_closing_ends_the_connection_with_the_answer(
+    held: tuple[Listener, str, asyncio.Event, asyncio.Event],
+) -> None:
+    """Also before anyone shuts it down: who keeps it open for its next request would wait for nothing."""
+    listener, url, came, may_go = held
+    answers = asyncio.create_task(exchange(url, POST + LENGTH + b"\r\n{}"))
+    await came.wait()
+    listener.pre_shutdown()
+    may_go.set()
+    assert statuses(await answers) == [202]
+
+
+async def test_time_to_stay_idle_begins_with_each_answer(
+    held: tuple[Listener, str, asyncio.Event, asyncio.Event],
+) -> None:
+    """A connection in use is not closed for how long ago it was opened."""
+    listener, url, _, may_go = held
+    may_go.set()
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    closes_at = [0.0]
+    for _ in range(3):
+        writer.write(POST + LENGTH + b"\r\n{}")
+        assert await reader.readuntil(b"{}")
+        (connection,) = listener.connections
+        assert connection._keepalive_handle is not None
+        closes_at.append(connection._next_keepalive_close_time)
+    assert sorted(set(closes_at)) == closes_at
+    writer.close()
+    await writer.wait_closed()
