@@ -1,6 +1,8 @@
 """Reloading: all or nothing, and what stays the same keeps what it holds."""
 
+import asyncio
 import json
+import shutil
 import signal
 from typing import Any
 
@@ -50,6 +52,35 @@ async def test_new_route_and_target_are_served_without_a_restart(
     assert (await relay.api("version"))["digest"] == answer.json["digest"]
     assert await relay.value("relay_config_generation") == 2
     assert await relay.value("relay_config_last_reload_successful") == 1
+
+
+async def test_route_that_changed_while_a_body_came_is_the_new_one(
+    site: Site, start_relay: StartRelay, start_target: StartTarget
+) -> None:
+    """What is accepted after a reload owes what the files say now; a route that is gone takes nothing more."""
+    first, second = await start_target(), await start_target()
+    _write(site, {"a": {"url": first.url}}, one="a", two="a")
+    relay = await start_relay(site)
+    host, _, port = relay.public.removeprefix("http://").rpartition(":")
+    senders = []
+    for route in ("one", "two"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /in/{route} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n"
+        writer.write(f"{head}expect: 100-continue\r\n\r\n".encode())
+        assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")  # it waits for the body
+        senders.append((reader, writer))
+    shutil.rmtree(site.routes / "two")
+    _write(site, {"b": {"url": second.url}}, one="b")
+    assert (await _reload(relay)).status == 200
+    answers = []
+    for reader, writer in senders:
+        writer.write(b"{}")
+        answers.append((await reader.read()).split()[1])
+        writer.close()
+        await writer.wait_closed()
+    assert answers == [b"202", b"404"]
+    await second.wait_for(1)
+    assert first.requests == []
 
 
 async def test_broken_file_changes_nothing_and_is_told_with_its_place(

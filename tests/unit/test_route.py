@@ -241,6 +241,12 @@ def test_ordinary_connection_costs_nothing_else(connection: str) -> None:
     assert checked(route(), headers={**KEPT, "connection": connection}).headers == KEPT
 
 
+def test_header_with_control_characters_is_not_kept() -> None:
+    """A target might read two out of it; one beside it with letters of any script is kept."""
+    headers = {"x-bad": "a\x01b", "x-worse": "a\x7f", "x-name": "Nguyễn", "x-tab": "a\tb"}
+    assert checked(route(), b"{}", headers).headers == {"x-name": "Nguyễn", "x-tab": "a\tb"}
+
+
 def test_header_with_a_shared_secret_is_not_kept() -> None:
     """Whatever header the scheme reads a token from stays out of the store and out of deliveries."""
     token = route(scheme=Token([b"secret"], header="X-Gitlab-Token"))
