@@ -1,6 +1,6 @@
 """`relay run`: the relay, until it is told to stop."""
 
-from relay.cli import log  # before all else that logs
+from relay.cli import log, trust  # noqa: F401 - before all else that logs, or imports aiohttp
 
 # isort: split
 
