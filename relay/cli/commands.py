@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 _COLLECT = (
-    50_000,
+    200_000,
     20,
     20,
 )  # what modules and configurations are made of stays; it is not looked through so often
