@@ -83,8 +83,8 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
         from relay.cli.watch import reload_on_change
 
         watching = asyncio.create_task(reload_on_change(loaded, reload))
-    _calm_collector()
     greet(loaded, relay)
+    _calm_collector()
     ends = [asyncio.create_task(stop.wait()), asyncio.create_task(relay.failed.wait())]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
