@@ -15,7 +15,7 @@ from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnusable
 from relay.event import TAG_BITS
-from relay.stores import rows
+from relay.stores import backlog, rows
 from relay.stores.schema import VERSIONS
 from relay.stores.writer import insert_many
 
@@ -81,7 +81,7 @@ def open_file(path: Path) -> Opened:
             reader = _connect(f"{path.absolute().as_uri()}?mode=ro")
             opened.callback(reader.close)
             reader.execute("PRAGMA wal_autocheckpoint = 0")
-            (pending,) = reader.execute("SELECT count(*) FROM delivery WHERE state IN (0, 1)").fetchone()
+            pending = backlog.pending(reader)
         except dbapi2.Error as error:
             raise StoreUnusable(
                 f"{path} can't be used: {error}. Nothing was changed; check that it is a relay's "

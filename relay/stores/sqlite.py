@@ -32,7 +32,7 @@ from relay.store import (
     Settle,
     Walked,
 )
-from relay.stores import ordered, prune, rows
+from relay.stores import backlog, ordered, prune, rows
 from relay.stores import partitions as division
 from relay.stores.file import open_file
 from relay.stores.plan import Plan, pause
@@ -48,15 +48,6 @@ _BURY = (
     "UPDATE delivery SET state = 3, due = NULL, token = NULL, settled = ?, reason = ? WHERE (event, n) IN "
     "(SELECT event, n FROM delivery WHERE target = ? AND state IN (0, 1) LIMIT ?)"
 )
-# One seek in the index for each target, however much waits for it: https://sqlite.org/lang_with.html
-_TARGETS_WAITING = """
-WITH RECURSIVE waiting(target) AS (
-    SELECT min(target) FROM delivery WHERE state IN (0, 1)
-    UNION ALL
-    SELECT (SELECT min(d.target) FROM delivery d WHERE d.state IN (0, 1) AND d.target > waiting.target)
-    FROM waiting WHERE waiting.target IS NOT NULL
-) SELECT target FROM waiting WHERE target IS NOT NULL
-"""
 _MARK_EVERY = 1.0  # seconds between two moves of the mark
 
 
@@ -206,8 +197,7 @@ class SqliteStore:
 
     async def bury(self, kept: Sequence[str], reason: str, now: float) -> dict[str, int]:
         """End what is pending for targets that are no more."""
-        waiting = await self._read(lambda c: c.execute(_TARGETS_WAITING).fetchall())
-        buried = {target: 0 for (target,) in waiting if target not in kept}
+        buried = {target: 0 for target in await self._read(backlog.targets) if target not in kept}
         for target in buried:
             bury = partial(_bury, values=(now, reason, target, _BURIED))
             while count := await self._write(bury):
@@ -217,9 +207,7 @@ class SqliteStore:
 
     async def hasten(self, latest: Mapping[str, float], now: float) -> int:
         """Make due what is due so late that no wait can have led to it."""
-        sql = "UPDATE delivery SET due = ? WHERE target = ? AND state = 0 AND due > ?"
-        values = [(now, target, due) for target, due in latest.items()]
-        return await self._write(lambda c: int(c.executemany(sql, values).rowcount)) if values else 0
+        return await self._write(lambda c: backlog.hasten(c, latest, now)) if latest else 0
 
     async def pause(self, target: str, now: float) -> None:
         """Remember that a target is paused."""
@@ -289,19 +277,9 @@ class SqliteStore:
         """Count from the partial indexes, whose size is that of the backlog."""
 
         def work(connection: Any) -> Counts:
-            pending: dict[str, int] = {}
-            oldest: dict[str, float] = {}
-            found = connection.execute(
-                "SELECT target, count(*), min(event) FROM delivery WHERE state IN (0, 1) GROUP BY target"
-            )
-            for target, count, seq in found.fetchall():
-                pending[target] = count
-                oldest[target] = (seq >> SEQ_SHIFT) / 1000
-            dead = connection.execute(
-                "SELECT target, reason, count(*) FROM delivery WHERE state = 3 GROUP BY target, reason"
-            )
-            counted = {(target, reason): count for target, reason, count in dead}
-            return Counts(pending, oldest, counted, self._size(), self.free())
+            pending, oldest = backlog.by_target(connection)
+            ages = {target: (seq >> SEQ_SHIFT) / 1000 for target, seq in oldest.items()}
+            return Counts(pending, ages, backlog.dead(connection), self._size(), self.free())
 
         return await self._read(work)
 

@@ -103,3 +103,14 @@ async def test_division_of_every_target_is_told_at_once(store: Store, appender: 
     await store.divide("hot", 3)
     await store.divide("hot", 4)
     assert dict(await store.divided()) == {"hot": 4}
+
+
+async def test_what_is_due_too_late_is_found_in_every_lane(store: Store, appender: Appender) -> None:
+    """Whatever the lanes' numbers are, and also where a lane has nothing."""
+    events = await append(appender, [f"key-{n}" for n in range(20)], 64)
+    assert len({partition_of(event.key, event.id, 64) for event in events}) > 5
+    assert await store.hasten({"hot": NOW - 50, "none": NOW - 50}, NOW - 100) == 20
+    assert (
+        await store.claim("hot", NOW - 101, 10, MANY, partition_of("key-0", "", 64))
+    ).next_due == NOW - 100
+    assert await lanes(store, 64) == expected(events, 64)
