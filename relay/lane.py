@@ -236,7 +236,7 @@ class Lane:
         gate = self._gate()
         if gate > 0:
             return gate
-        if self._next_due is None or len(self._queue) >= _REFILL:
+        if self._next_due is None or len(self._queue) >= self._enough():
             return math.inf
         return max(self._next_due - now, 0.0)
 
@@ -259,11 +259,15 @@ class Lane:
             gate = max(gate, wait(rate, self._rate_due, now))
         return max(gate, 0.0)
 
+    def _enough(self) -> int:
+        """Return how many deliveries the queue has use for: a target that is probed, no more than the probe."""
+        return min(_REFILL, self._breaker.most)
+
     async def _refill(self) -> None:
         now = steady()
         self._next_due = None  # what comes in meanwhile sets it again
         try:
-            claim = await self._store.claim(self.target, now, _REFILL, _REFILL_BYTES, self._partition)
+            claim = await self._store.claim(self.target, now, self._enough(), _REFILL_BYTES, self._partition)
         except StoreUnavailable:
             self._next_due = now + _STORE_RETRY
             return

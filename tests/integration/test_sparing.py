@@ -66,6 +66,29 @@ async def test_probe_goes_alone_and_the_rest_follows_on_a_ramp(
     await relay.until_value(0, "relay_breaker_state", target="hook")
 
 
+async def test_a_probe_takes_no_more_from_the_store_than_it_needs(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
+    """Of what waits for a target that stays down its lane has one more in hand, however often it probes."""
+    breaker = {"failures": 1, "cool_off": "10ms", "max_cool_off": "10ms"}
+    target.otherwise = Reply(500)
+    site.configure(
+        {"hook": {"url": target.url, "retry": SLOW, "breaker": breaker}},
+        limits={"memory": "1B"},  # so that all waits in the store
+    )
+    site.route("in", {"forward": [{"to": "hook"}]})
+    relay = await start_relay(site)
+    await relay.accepted("in", {})
+    await target.wait_for(1)
+    for n in range(20):
+        await relay.accepted("in", {"n": n})
+    await target.wait_for(len(target.requests) + 3)
+    claimed = "SELECT count(*) FROM delivery WHERE state = 1"
+    (count,) = await relay.relay.store._read(lambda connection: connection.execute(claimed).fetchone())
+    assert count <= 2
+    assert await relay.value("relay_pending_deliveries", target="hook") == 21
+
+
 async def test_other_targets_go_on_while_one_is_left_alone(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
