@@ -295,7 +295,7 @@ class Lane:
         try:
             while self._queue and self._may_go():
                 await self._deliver(self._queue.popleft())
-                if len(self._queue) < _REFILL and self._next_due is not None:
+                if self._next_due is not None and len(self._queue) < self._enough():
                     self._poked.set()
         finally:
             self._workers.discard(task)
