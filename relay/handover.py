@@ -1,15 +1,11 @@
 """What an event owes, on its way to the lanes by way of the disk: handed over once it is committed, released if it is not."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.clock import steady
 from relay.event import Delivery, Event, Owed
 from relay.partitions import AnyLane, assigned
-from relay.route import Route
-
-_DECODED = 10  # times the body that a decoded payload may take
-_NONE: frozenset[str] = frozenset()
 
 
 class Handover(NamedTuple):
@@ -35,31 +31,18 @@ class Handover(NamedTuple):
             lane.release(delivery)
 
 
-def hand_over(
-    route: Route, event: Event, owed: tuple[Owed, ...], payload: Any, lanes: Mapping[str, AnyLane], token: int
-) -> Handover:
-    """Keep places for what an event owes; `payload` is its decoded body, `token` that of who holds it."""
+def hand_over(event: Event, owed: tuple[Owed, ...], lanes: Mapping[str, AnyLane], token: int) -> Handover:
+    """Reserve places in memory for what an event owes; `token` is that of the process that holds them."""
     since = steady()
     owed = assigned(owed, event, lanes)
-    transforming = route.transforming if payload is not None else _NONE
     theirs: list[AnyLane] = []
     deliveries: list[Delivery] = []
     held: list[bool] = []
     for n, one in enumerate(owed):
         lane = lanes[one.target]
         delivery = Delivery(event, n, one.forward, one.target, 0, since, token, "", one.partition)
-        # What is ordered waits for its turn in the store, which knows who is before it.
-        holds = False
-        if not one.ordered:
-            if one.forward in transforming:
-                # The first that needs the payload gets it, if it is sent soon: no other, since a transform may
-                # change what it gets; and memory keeps the bytes alone, which can be a tenth of the payload.
-                transforming = _NONE
-                holds = lane.is_prompt(delivery) and lane.reserve(delivery, len(event.body) * _DECODED)
-                if holds:
-                    delivery = delivery._replace(event=event._replace(payload=payload))
-            holds = holds or lane.reserve(delivery, len(event.body))
         theirs.append(lane)
         deliveries.append(delivery)
-        held.append(holds)
+        # Ordered deliveries wait for their turn in the store, which knows which go before them.
+        held.append(not one.ordered and lane.reserve(delivery, len(event.body)))
     return Handover(theirs, deliveries, owed, tuple(held), since)

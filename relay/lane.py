@@ -32,7 +32,6 @@ from relay.settle import Attempt, Settlement, Verdict, drop, expire, fail, settl
 from relay.store import Settle, Store
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
-_PROMPT = 256  # deliveries before one that still counts as soon
 _OVERHEAD = 3072  # bytes that a delivery in memory takes beside its body; tests/bench/memory.py measures it
 _REFILL = 500  # deliveries that come from the store at a time; as many new ones join them while it has more
 _REFILL_BYTES = 8 << 20
@@ -126,10 +125,6 @@ class Lane:
             return False
         self._held[delivery.event.seq, delivery.n] = delivery.since, size + _OVERHEAD
         return True
-
-    def is_prompt(self, delivery: Delivery) -> bool:
-        """Tell whether a delivery that is handed over now is attempted soon, as far as can be told."""
-        return len(self._queue) < _PROMPT and self._gate() <= 0
 
     def release(self, delivery: Delivery) -> None:
         """Give a reserved place back: its event was not committed."""

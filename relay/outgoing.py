@@ -37,23 +37,21 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     """
     if forward.transform is None and forward.body is None and not forward.headers:
         return Outgoing("", passed_on(event.headers), event.body)
-    scope: Scope | None = None
-    if forward.body is not None or forward.headers or (forward.transform and event.payload is None):
-        event, scope = _reread(route, event)
+    event, scope = _reread(route, event)
     if forward.transform is not None:
         made = _call(forward.transform, event, route.time_limit)
         if made is None:
             return None
-    elif forward.body is not None and scope is not None:
+    elif forward.body is not None:
         made = _outgoing(_evaluated(forward.body, scope))
     else:
         made = Outgoing("", {"content-type": _BYTES} | passed_on(event.headers), event.body)
-    if forward.headers and scope is not None:
-        for name, expression in forward.headers:
-            try:
-                made.headers[name] = expression.text(scope)
-            except ExpressionFailed as error:
-                raise TransformFailed(f"headers.{name}: {error}") from error
+    for name, expression in forward.headers:
+        try:
+            made.headers[name] = expression.text(scope)
+        except ExpressionFailed as error:
+            raise TransformFailed(f"headers.{name}: {error}") from error
+    if forward.headers:
         check_headers(made.headers)
     return made
 

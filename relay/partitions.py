@@ -30,10 +30,6 @@ class Partitions:
         """Keep a place in memory for a delivery that is about to be committed, if there is one."""
         return self._lanes[delivery.partition].reserve(delivery, size)
 
-    def is_prompt(self, delivery: Delivery) -> bool:
-        """Tell whether a delivery that is handed over now is attempted soon."""
-        return self._lanes[delivery.partition].is_prompt(delivery)
-
     def release(self, delivery: Delivery) -> None:
         """Give a reserved place back."""
         self._lanes[delivery.partition].release(delivery)

@@ -65,7 +65,7 @@ class Route:
     `schemes` has a scheme a sender; a route without named senders has one under ''. `reads_json` says that
     a body that is not JSON is malformed; `tries_json` that it is decoded if it can be. `dedupe` is in
     seconds, `body_limit` in bytes; `retention` in seconds, None for the relay's own;
-    `time_limit` in seconds, for the route's own code. `transforming`: the names of forwards with a transform.
+    `time_limit` in seconds, for the route's own code.
     `chosen` is a memory for `choose`, of a route without recipient lists: what it said, by which forwards took the event.
     """
 
@@ -90,7 +90,6 @@ class Route:
     measures: tuple[Measure, ...] = ()
     by_name: Mapping[str, Forward] = field(default_factory=dict)
     always: "Filtered | None" = None
-    transforming: frozenset[str] = frozenset()
     chosen: dict[int, "Filtered"] | None = None
 
     @property

@@ -258,7 +258,7 @@ class Server:
         seen: Observed | None,
         counters: RouteCounters,
     ) -> "asyncio.Future[str]":
-        handover = hand_over(route, event, owed, verified.payload, self._lanes, self._token)
+        handover = hand_over(event, owed, self._lanes, self._token)
         committed = handover.committed
         if seen is not None:
             committed = partial(self._observe, handover, event, seen)

@@ -1,7 +1,6 @@
 """All commands by name; of one that is named, its own module alone is imported, and for the list of all none."""
 
 import ast
-import gc
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,11 +8,6 @@ from pathlib import Path
 
 import typer
 
-_COLLECT = (
-    200_000,
-    20,
-    20,
-)  # what modules and configurations are made of stays; it is not looked through so often
 # In the order in which help lists them: name, module, function.
 _COMMANDS = (
     ("run", "run", "run"),
@@ -75,5 +69,4 @@ def _relay() -> None:
 
 def main() -> None:
     """Run the command line."""
-    gc.set_threshold(*_COLLECT)
     build(next((given for given in sys.argv[1:] if given != "--"), ""))()

@@ -3,25 +3,24 @@
 import logging
 import sys
 
-if "rich" not in sys.modules:
-    # structlog imports it where it is installed, for tracebacks with local variables, among which secrets may be: the log
-    # shows none, and the start would take a tenth longer.
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    import structlog
-
-    del sys.modules["rich"]
-else:
-    import structlog
+import structlog
 
 
 def to_stderr() -> None:
     """Write what is logged from now on."""
+    # structlog's own choice of a traceback shows local variables, among which secrets may be.
+    plain = structlog.dev.plain_traceback
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=plain)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

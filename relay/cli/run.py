@@ -1,12 +1,7 @@
 """`relay run`: the relay, until it is told to stop."""
 
-from relay.cli import log, trust  # noqa: F401 - before all else that logs, or imports aiohttp
-
-# isort: split
-
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -20,12 +15,10 @@ import typer
 import uvloop
 
 from relay.app import Relay
-from relay.cli import options, show
+from relay.cli import log, options, show
 from relay.config import Loaded, SecretsMode
 from relay.deadline import disown_alarm, own_alarm
 from relay.errors import StoreUnusable
-
-_COLLECT = (20_000, 20, 20)  # objects more than before, then generations
 
 
 def run(
@@ -34,7 +27,6 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Start the relay; SIGTERM and SIGINT stop it without losing anything, SIGHUP reloads its files."""
-    gc.freeze()  # next to nothing of what was imported is garbage, and looking for it takes longer than loading
     log.to_stderr()
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:
@@ -84,7 +76,6 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
 
         watching = asyncio.create_task(reload_on_change(loaded, reload))
     greet(loaded, relay)
-    _calm_collector()
     ends = [asyncio.create_task(stop.wait()), asyncio.create_task(relay.failed.wait())]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
@@ -137,10 +128,3 @@ def _greet(loaded: Loaded, relay: Relay) -> None:
         sender = next(iter(loaded.routes[name].schemes))
         option = f" --sender {sender}" if sender else ""
         print(f'    echo \'{{"name": "Lan"}}\' | {shown} send {name}{option}\n', flush=True)
-
-
-def _calm_collector() -> None:
-    """Spare the garbage collector what lives as long as the process; the rest nearly all goes by reference count."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT)

@@ -79,7 +79,6 @@ class Compiler:
             by_name={forward.name: forward for forward in forwards},
             always=unconditional(forwards),
             chosen={} if all(isinstance(forward.to, str) for forward in forwards) else None,
-            transforming=frozenset(forward.name for forward in forwards if forward.transform),
         )
 
     def secret(self, source: Source, path: Path_, reference: str) -> bytes:

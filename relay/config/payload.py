@@ -6,7 +6,6 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from relay.config.code import CodeInvalid
-from relay.config.simple import is_simple
 from relay.deadline import limited
 from relay.errors import Refusal, Rejected
 
@@ -26,14 +25,11 @@ class ModelValidator:
         self._seconds = seconds
         if not complete:
             raise CodeInvalid(f"{name} is not a pydantic model", "derive it from pydantic.BaseModel")
-        validator = self._adapter.validator
-        self._of_body = validator.validate_json
-        self._of_value = validator.validate_python if is_simple(self._adapter.core_schema) else None
 
     def validate(self, body: bytes, value: Any) -> Any:
-        """Return the model's instance; `value` is what `body` holds, and is not changed."""
+        """Return the model's instance, made from the bytes: `value` stays what expressions see."""
         try:
-            return limited(self._seconds, self._check, body, value)
+            return limited(self._seconds, self._adapter.validate_json, body)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
             where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:MOST_PLACES]]
@@ -46,11 +42,3 @@ class ModelValidator:
             raise Rejected(
                 Refusal.INVALID, "the body can't be checked", where=(("", type(error).__name__),)
             ) from error
-
-    def _check(self, body: bytes, value: Any) -> Any:
-        if self._of_value is None:
-            return self._of_body(body)
-        try:
-            return self._of_value(value)
-        except ValidationError:  # what is wrong is told in the words of JSON
-            return self._of_body(body)

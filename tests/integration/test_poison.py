@@ -216,7 +216,7 @@ async def test_stop_right_after_a_transform_is_an_orderly_one(
 async def test_what_a_transform_changes_no_other_sees(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """Each transform of an event gets the payload as it came, though the first is spared a second reading of it."""
+    """Each transform of an event gets the payload as it came."""
     site.configure({"hook": {"url": target.url}})
     spoil = "def spoil(event):\n    event.payload['n'] += 1\n    return event.payload\n"
     forwards = [{"to": "hook", "name": f"f{n}", "transform": "t.py:spoil"} for n in range(3)]

@@ -6,12 +6,10 @@ from typing import Any, cast
 from relay.event import Delivery, Event, Owed
 from relay.handover import Handover, hand_over
 from relay.partitions import AnyLane
-from relay.route import Route
 
 BODY = b'{"a": 1}'
 EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, BODY)
 OWED = (Owed("plain", "a"), Owed("first", "a"), Owed("second", "a"), Owed("turn", "a", ordered=True))
-ROUTE = Route("in", "/in/in", {}, (), transforming=frozenset({"first", "second", "turn"}))
 
 
 class Lane:
@@ -19,14 +17,10 @@ class Lane:
 
     partitions = 1
 
-    def __init__(self, room: int, *, prompt: bool = True) -> None:
-        self.room, self.prompt = room, prompt
+    def __init__(self, room: int) -> None:
+        self.room = room
         self.reserved: list[tuple[str, int]] = []
         self.told: list[tuple[str, Any]] = []
-
-    def is_prompt(self, _delivery: Delivery) -> bool:
-        """Say what it was made to say."""
-        return self.prompt
 
     def reserve(self, delivery: Delivery, size: int) -> bool:
         """Take what fits."""
@@ -47,34 +41,27 @@ class Lane:
         self.told.append(("release", delivery.forward))
 
 
-def handed(lane: Lane, payload: Any) -> Handover:
+def handed(lane: Lane) -> Handover:
     lanes = cast("Mapping[str, AnyLane]", {"a": lane})
-    return hand_over(ROUTE, EVENT, OWED, payload, lanes, token=7)
+    return hand_over(EVENT, OWED, lanes, token=7)
 
 
-def test_first_that_needs_the_payload_alone_gets_it() -> None:
-    """And each place is kept once: the payload's counts as ten bodies, what is ordered has none."""
-    lane, payload = Lane(1000), {"a": 1}
-    made = handed(lane, payload)
-    assert [delivery.event.payload for delivery in made.deliveries] == [None, payload, None, None]
-    assert lane.reserved == [("plain", len(BODY)), ("first", len(BODY) * 10), ("second", len(BODY))]
-    assert made.held == (True, True, True, False)
+def test_each_place_is_reserved_once() -> None:
+    """With the bytes of the body; ordered deliveries have none."""
+    lane = Lane(1000)
+    assert handed(lane).held == (True, True, True, False)
+    assert lane.reserved == [(name, len(BODY)) for name in ("plain", "first", "second")]
 
 
-def test_payload_is_decoded_again_where_it_would_have_to_wait() -> None:
-    """In a lane that is busy, or without room for it: then the body alone is kept, if that fits."""
-    for lane in (Lane(1000, prompt=False), Lane(len(BODY))):
-        made = handed(lane, {"a": 1})
-        assert {delivery.event.payload for delivery in made.deliveries} == {None}
-        assert lane.reserved == [(name, len(BODY)) for name in ("plain", "first", "second")]
-    full = Lane(0)
-    assert handed(full, {"a": 1}).held == (False,) * 4
+def test_deliveries_without_room_wait_in_the_store() -> None:
+    """A lane that is full holds none of them."""
+    assert handed(Lane(0)).held == (False,) * 4
 
 
 def test_lanes_learn_what_became_of_it() -> None:
     """Once it is on disk: what is in memory is handed over, of the rest it is said since when it waits. Else: let go."""
     lane = Lane(1000)
-    made = handed(lane, None)
+    made = handed(lane)
     made.committed()
     names = [one.forward for one in OWED]
     assert lane.told == [*(("hand", name) for name in names[:3]), ("wake", made.since)]
