@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.faults import Fault
+from relay.sink.faults import Fault
 from tests.faults.shim import Disk
 from tests.faults.targets import FaultyTarget, StartFaulty
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from relay.cli.faults import Fault, Heard, serve
+from relay.sink.faults import Fault, Heard, serve
 from tests.support.waiting import DEADLINE
 
 

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from relay.cli.faults import Hang, Heard, Status
 from relay.exchange import Exchanges
+from relay.sink.faults import Hang, Heard, Status
 from tests.faults.targets import FaultyTarget, StartFaulty
 from tests.support.waiting import DEADLINE, until
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from relay.cli import faults
-from relay.cli.faults import Fault
+from relay.sink import faults
+from relay.sink.faults import Fault
 from tests.faults.targets import FaultyTarget, StartFaulty, self_signed
 from tests.support.client import Client
 from tests.support.process import StartProcess

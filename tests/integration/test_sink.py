@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import pytest
 
-from relay.cli.faults import FAULTS, parse
+from relay.sink.faults import FAULTS, parse
 from tests.support.process import RELAY, run
 from tests.support.site import Site
 from tests.support.waiting import DEADLINE

@@ -1,0 +1,1 @@
+"""A target for trying things out, which misbehaves on demand."""
