@@ -16,7 +16,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from relay.answer import Answer
+from relay.http.answer import Answer
 
 _LINGER = (
     10.0  # seconds for the rest of a body that nobody wants: who is still sending would not read the answer

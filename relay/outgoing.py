@@ -11,7 +11,7 @@ from relay.deadline import TimeLimitExceeded, limited, told
 from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression import Expression, Scope
-from relay.headers import check_headers, passed_on
+from relay.http.headers import check_headers, passed_on
 from relay.route import Forward, Route, read_again
 
 _BYTES = "application/octet-stream"

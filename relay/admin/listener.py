@@ -22,9 +22,9 @@ from relay.clock import steady
 from relay.decode import decode_json
 from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
 from relay.event import format_id, parse_id
+from relay.http.body import read_body
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
-from relay.reading import read_body
 from relay.route import Route, describe
 from relay.store import Counts, Query, Store
 

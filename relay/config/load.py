@@ -15,8 +15,8 @@ from relay.config import metric, models
 from relay.config.compile import Compiler
 from relay.config.secret import Secrets, SecretsMode
 from relay.config.source import Path_, Source
-from relay.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
 from relay.errors import ConfigInvalid
+from relay.http.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
 from relay.route import Route
 from relay.sign import decode_key
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from relay.egress import ANY, AddrInfo, Egress, guarded
+from relay.http.egress import ANY, AddrInfo, Egress, guarded
 from tests.support.nameserver import NO_ERROR, NXDOMAIN, SERVFAIL, NameServer
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site

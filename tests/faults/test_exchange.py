@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from relay.exchange import Exchanges
+from relay.http.exchange import Exchanges
 from relay.sink.faults import Hang, Heard, Status
 from tests.faults.targets import FaultyTarget, StartFaulty
 from tests.support.waiting import DEADLINE, until
@@ -137,7 +137,7 @@ async def test_connection_that_is_not_used_is_closed(
     assert first.protocol is None
     assert exchanges._sweep is not None
     assert exchanges._sweep.when() == pytest.approx(since + 15)
-    monkeypatch.setattr("relay.exchange._IDLE", 0.0)
+    monkeypatch.setattr("relay.http.exchange._IDLE", 0.0)
     exchanges._close_idle()
     assert not exchanges._idle
     assert exchanges._sweep is None

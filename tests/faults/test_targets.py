@@ -94,7 +94,7 @@ async def test_trickled_body_frees_its_slot_soon(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status of a 200 is enough: its body is waited for shortly, not for the whole timeout, and not again."""
-    monkeypatch.setattr("relay.exchange._BODY_PATIENCE", 0.05)
+    monkeypatch.setattr("relay.http.exchange._BODY_PATIENCE", 0.05)
     target = await start_faulty(faults.TrickleBody(0.01))
     relay = await start(start_relay, site, target, concurrency=1, timeout={"total": "1h"})
     for n in range(3):

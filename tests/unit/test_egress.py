@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.egress import ANY, MARK, NOT_PUBLIC, PUBLIC, AddrInfo, Egress, EgressBlocked, guarded, refusal
+from relay.http.egress import ANY, MARK, NOT_PUBLIC, PUBLIC, AddrInfo, Egress, EgressBlocked, guarded, refusal
 
 REFUSED = [
     "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "169.254.255.255", "224.0.0.1", "239.255.255.255",

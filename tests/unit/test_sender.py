@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from relay.egress import EgressBlocked
 from relay.errors import Reason
 from relay.event import Delivery, Event, format_id
+from relay.http.egress import EgressBlocked
 from relay.outgoing import Outgoing
 from relay.sender import line, reason_of, traceparent
 

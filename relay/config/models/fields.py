@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from relay.config.units import Duration, fault
-from relay.headers import FRAMING
+from relay.http.headers import FRAMING
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
