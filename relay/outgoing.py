@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from relay.deadline import TimeLimitExceeded, limited, told
+from relay.code.deadline import TimeLimitExceeded, limited, told
 from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression import Expression, Scope
@@ -90,7 +90,11 @@ def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Ou
 def _told(error: BaseException) -> str:
     """Say what was raised and on which line of the route's own code."""
     ours = Path(__file__).parent
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).parent != ours]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not Path(frame.filename).is_relative_to(ours)
+    ]
     own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
     return f"{told(error)}{place}"

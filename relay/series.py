@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from relay.deadline import TimeLimitExceeded, limited
+from relay.code.deadline import TimeLimitExceeded, limited
 from relay.errors import ExpressionFailed
 from relay.expression import Expression, Scope
 

@@ -16,8 +16,8 @@ import uvloop
 
 from relay.app import Relay
 from relay.cli import log, options, show
+from relay.code.deadline import disown_alarm, own_alarm
 from relay.config import Loaded, SecretsMode
-from relay.deadline import disown_alarm, own_alarm
 from relay.errors import StoreUnusable
 
 

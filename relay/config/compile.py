@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from relay.code.folder import CodeFolder, CodeInvalid
+from relay.code.model import ModelValidator
 from relay.config import metric, models
-from relay.config.code import CodeFolder, CodeInvalid
 from relay.config.express import TEXT, compiled, optional
 from relay.config.models import is_name
-from relay.config.payload import ModelValidator
 from relay.config.scheme import Verification
 from relay.config.secret import Secrets, SecretUnavailable
 from relay.config.source import Path_, Source, nearest
@@ -102,7 +102,7 @@ class Compiler:
         try:
             if file.payload.model is not None:
                 return ModelValidator(code.get(file.payload.model), file.payload.model, file.limits.time)
-            from relay.config.json_schema import SchemaValidator
+            from relay.code.schema import SchemaValidator
 
             return SchemaValidator(source.path.parent / (file.payload.json_schema or ""), file.limits.time)
         except CodeInvalid as error:

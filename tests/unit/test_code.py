@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.config.code import CodeFolder, CodeInvalid
+from relay.code.folder import CodeFolder, CodeInvalid
 
 NOW = 1_700_000_000
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from relay.deadline import TimeLimitExceeded, disown_alarm, limited, own_alarm
+from relay.code.deadline import TimeLimitExceeded, disown_alarm, limited, own_alarm
 
 
 def _loops() -> None:
@@ -77,7 +77,7 @@ def test_own_alarm_ends_one_body_after_another(code: Callable[[], None]) -> None
 @pytest.mark.usefixtures("owned")
 def test_ticks_end_when_there_are_no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relay without code of its routes to run is not woken for it."""
-    monkeypatch.setattr("relay.deadline._IDLE", 1)
+    monkeypatch.setattr("relay.code.deadline._IDLE", 1)
     assert limited(1, signal.getitimer, signal.ITIMER_REAL)[1] > 0
     while signal.getitimer(signal.ITIMER_REAL)[1]:
         signal.pause()

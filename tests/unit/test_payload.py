@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Discriminator, Tag
 
-from relay.config.payload import ModelValidator
+from relay.code.model import ModelValidator
 from relay.decode import decode_json
 from relay.errors import Rejected
 

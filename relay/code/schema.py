@@ -12,9 +12,9 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from relay.config.code import CodeInvalid
-from relay.config.payload import MOST_PLACES
-from relay.deadline import TimeLimitExceeded, limited
+from relay.code.deadline import TimeLimitExceeded, limited
+from relay.code.folder import CodeInvalid
+from relay.code.model import MOST_PLACES
 from relay.errors import Refusal, Rejected
 
 

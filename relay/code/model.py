@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
-from relay.config.code import CodeInvalid
-from relay.deadline import limited
+from relay.code.deadline import limited
+from relay.code.folder import CodeInvalid
 from relay.errors import Refusal, Rejected
 
 MOST_PLACES = 20  # places that an answer lists

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from relay.deadline import told
+from relay.code.deadline import told
 
 _PACKAGE = "relay_route_"
 _numbers = itertools.count()
