@@ -18,17 +18,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from relay.breaker import CLOSED, DEFAULT_BREAKER, BreakerPolicy, BreakerState, admit, after
 from relay.clock import steady
+from relay.delivery.breaker import CLOSED, DEFAULT_BREAKER, BreakerPolicy, BreakerState, admit, after
+from relay.delivery.rate import Rate, take, wait
+from relay.delivery.retry import RetryPolicy
+from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
 from relay.errors import Reason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
-from relay.limit import Rate, take, wait
 from relay.metrics import Metrics
 from relay.outgoing import Outgoing, prepare
-from relay.retry import RetryPolicy
 from relay.route import Route
 from relay.sender import Sender
-from relay.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
 from relay.store import Settle, Store
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most

@@ -9,17 +9,17 @@ from functools import partial
 import structlog
 
 from relay.atom import FeedOptions
-from relay.breaker import BreakerPolicy
 from relay.clock import steady
 from relay.config import FeedTarget, HttpTarget
 from relay.config.load import FeedSettings, FileSettings, HttpSettings, TargetSettings
 from relay.config.models import Retry
+from relay.delivery.breaker import BreakerPolicy
+from relay.delivery.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.errors import StoreUnavailable
 from relay.feed import NO_ENTRY, FeedSender
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
 from relay.partitions import AnyLane, Partitions
-from relay.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.route import Route
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender
 from relay.store import Store

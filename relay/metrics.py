@@ -8,13 +8,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from relay.breaker import BreakerState
 from relay.counter import Counter
+from relay.delivery.breaker import BreakerState
+from relay.delivery.settle import Verdict
 from relay.errors import Outcome, Reason, Refusal
 from relay.histogram import Histogram
 from relay.payload_metrics import PayloadMetrics
 from relay.route import ForwardOutcome, Route
-from relay.settle import Verdict
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]

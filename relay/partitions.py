@@ -7,7 +7,7 @@ that share it.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from relay.breaker import BreakerState
+from relay.delivery.breaker import BreakerState
 from relay.event import Delivery, Event, Owed, partition_of
 from relay.lane import Lane, LaneOptions
 from relay.sender import Sender

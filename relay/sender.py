@@ -18,13 +18,13 @@ import aiohttp
 from pydantic_core import PydanticSerializationError, to_json
 from yarl import URL
 
+from relay.delivery.retry import retry_after
+from relay.delivery.settle import Attempt
 from relay.errors import Reason
 from relay.event import Delivery
 from relay.http.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.http.exchange import Exchanges
 from relay.outgoing import Outgoing
-from relay.retry import retry_after
-from relay.settle import Attempt
 from relay.sign import signatures
 from relay.together import Together
 

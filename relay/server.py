@@ -14,12 +14,12 @@ from urllib.parse import parse_qsl
 import structlog
 
 from relay.connection import Asked
+from relay.delivery.rate import Rate, take, wait
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Event, Owed
 from relay.handover import Handover, hand_over
 from relay.http.answer import Answer, problem
 from relay.http.body import buffered_body, lower_headers, read_body
-from relay.limit import Rate, take, wait
 from relay.metrics import NO_ROUTE, Metrics
 from relay.partitions import AnyLane
 from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed

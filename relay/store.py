@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from relay.delivery.settle import Attempt, Settlement
 from relay.event import Delivery, DeliveryState, Event, Owed
-from relay.settle import Attempt, Settlement
 
 
 class Append(NamedTuple):

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from relay.cli import options, show
 from relay.cli.client import Client, client
 from relay.config.units import parse_rate
-from relay.limit import Rate, take
+from relay.delivery.rate import Rate, take
 
 _PAGE = 1000
 _CHUNK = 200  # deliveries that are asked for together

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from relay.delivery.settle import Attempt, Settlement, Verdict
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState, Event, Owed
-from relay.settle import Attempt, Settlement, Verdict
 from relay.store import Append, Commit, Settle, Store
 from relay.stores.sqlite import SqliteStore
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from relay.delivery.settle import Settlement
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState, Event
-from relay.settle import Settlement
 from relay.store import DeliveryRecord, Store
 from tests.stores.engine import (
     DEADLINE,

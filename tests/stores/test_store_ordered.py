@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from relay.delivery.settle import Settlement
 from relay.event import Delivery, DeliveryState, Event
-from relay.settle import Settlement
 from relay.store import Store
 from tests.stores.engine import (
     DELIVERED,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState, admit, after
+from relay.delivery.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState, admit, after
 from relay.errors import Reason
 
 POLICY = BreakerPolicy(failures=3, cool_off=30.0, max_cool_off=100.0)

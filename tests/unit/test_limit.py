@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.limit import Rate, take, wait
+from relay.delivery.rate import Rate, take, wait
 
 
 def test_a_second_worth_goes_at_once_then_evenly() -> None:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential, next_wait, retry_after
+from relay.delivery.retry import (
+    RETRY_AFTER_CAP,
+    RetryPolicy,
+    by_schedule,
+    exponential,
+    next_wait,
+    retry_after,
+)
 
 DAY = 86400.0
 NOW = 1_700_000_000.0

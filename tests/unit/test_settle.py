@@ -1,13 +1,13 @@
-"""Every row of the table in relay/settle.py, and what holds for all of them."""
+"""Every row of the table in relay/delivery/settle.py, and what holds for all of them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.delivery.retry import RetryPolicy, by_schedule
+from relay.delivery.settle import Attempt, Settlement, Verdict, classify, drop, expire, fail, settle
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState, Event
-from relay.retry import RetryPolicy, by_schedule
-from relay.settle import Attempt, Settlement, Verdict, classify, drop, expire, fail, settle
 
 SINCE = 1_700_000_000.0
 NOW = SINCE + 10

@@ -19,9 +19,9 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
+from relay.delivery.retry import RetryPolicy, next_wait
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState
-from relay.retry import RetryPolicy, next_wait
 
 
 class Verdict(StrEnum):
