@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from relay.code.deadline import TimeLimitExceeded, limited, told
 from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
-from relay.expression import Expression, Scope
+from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, passed_on
 from relay.route import Forward, Route, read_again
 

@@ -13,7 +13,7 @@ from relay.decode import check_media_type, decode_json, decompress
 from relay.delivery.rate import Rate
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
 from relay.event import Event, Owed
-from relay.expression import Expression, Scope
+from relay.expression.cel import Expression, Scope
 from relay.http.headers import kept, readable
 from relay.series import Measure, Observed, observe
 from relay.verify import Handshake, Incoming, Scheme

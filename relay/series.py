@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from relay.code.deadline import TimeLimitExceeded, limited
 from relay.errors import ExpressionFailed
-from relay.expression import Expression, Scope
+from relay.expression.cel import Expression, Scope
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MOST_TEXT = 200  # characters of a label's value

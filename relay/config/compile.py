@@ -13,7 +13,7 @@ from relay.config.models import is_name
 from relay.config.scheme import Verification
 from relay.config.secret import Secrets, SecretUnavailable
 from relay.config.source import Path_, Source, nearest
-from relay.expression import Expression
+from relay.expression.cel import Expression
 from relay.route import Each, Forward, Route, Validator, unconditional
 from relay.verify import EventDefaults
 

@@ -3,7 +3,7 @@
 import re
 
 from relay.config.source import Path_, Source, nearest
-from relay.expression import Expression, ExpressionInvalid, variables
+from relay.expression.cel import Expression, ExpressionInvalid, variables
 
 TEXT = ("STRING", "INT", "UINT", "DOUBLE", "BOOL", "NULL")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from relay.config.source import Source
 from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Rejected, TransformFailed
-from relay.expression import Expression, Scope
+from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, kept, passed_on, readable
 from relay.verify import (
     Basic,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from relay.decode import decode_json
 from relay.errors import ExpressionFailed, Rejected
-from relay.expression import Expression, ExpressionInvalid, Scope
+from relay.expression.cel import Expression, ExpressionInvalid, Scope
 
 EVENT = {f"event.{name}": name for name in ("id", "type", "key", "dedupe_id", "route", "sender")}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from relay.expression import Expression
+from relay.expression.cel import Expression
 from relay.payload_metrics import PayloadMetrics
 from relay.route import Route
 from relay.series import Failure, Kind, Measure, Observation, Observed

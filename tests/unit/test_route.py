@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from relay import Event, Request
 from relay.errors import Refusal, Rejected, TransformFailed
 from relay.event import Owed
-from relay.expression import Expression, Scope, variables
+from relay.expression.cel import Expression, Scope, variables
 from relay.outgoing import Outgoing, prepare
 from relay.route import (
     Each,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import ExpressionFailed
-from relay.expression import Expression, Scope
-from relay.shortcut import NothingThere, shortcut
+from relay.expression.cel import Expression, Scope
+from relay.expression.path import NothingThere, shortcut
 
 KEYS = ["a", "b", "c"]
 SCALARS = (

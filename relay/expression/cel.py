@@ -16,7 +16,7 @@ from cel_expr_python.ext import ext_strings
 
 from relay.errors import ExpressionFailed
 from relay.event import Event
-from relay.shortcut import NothingThere, shortcut
+from relay.expression.path import NothingThere, shortcut
 
 _TEXTS = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
 _REQUEST = {"body": cel.Type.DYN, "headers": _TEXTS, "query": _TEXTS}

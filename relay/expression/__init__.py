@@ -1,0 +1,1 @@
+"""CEL expressions over a request and its event."""
