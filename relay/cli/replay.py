@@ -12,8 +12,8 @@ from rich.progress import Progress
 
 from relay.cli import options, show
 from relay.cli.client import Client, client
-from relay.config.units import parse_rate
 from relay.delivery.rate import Rate, take
+from relay.fields.units import parse_rate
 
 _PAGE = 1000
 _CHUNK = 200  # deliveries that are asked for together

@@ -9,7 +9,7 @@ from relay.config.models import (
     RouteFile,
     Target,
 )
-from relay.config.secret import Secret, SecretsMode
+from relay.fields.secret import Secret, SecretsMode
 
 __all__ = [
     "FeedTarget",

@@ -11,9 +11,9 @@ from relay.config import metric, models
 from relay.config.express import TEXT, compiled, optional
 from relay.config.models import is_name
 from relay.config.scheme import Verification
-from relay.config.secret import Secrets, SecretUnavailable
 from relay.config.source import Path_, Source, nearest
 from relay.expression.cel import Expression
+from relay.fields.secret import Secrets, SecretUnavailable
 from relay.route import Each, Forward, Route, Validator, unconditional
 from relay.verify import EventDefaults
 

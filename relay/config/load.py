@@ -13,9 +13,9 @@ from yarl import URL
 from relay.atom import derived_id
 from relay.config import metric, models
 from relay.config.compile import Compiler
-from relay.config.secret import Secrets, SecretsMode
 from relay.config.source import Path_, Source
 from relay.errors import ConfigInvalid
+from relay.fields.secret import Secrets, SecretsMode
 from relay.http.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
 from relay.route import Route
 from relay.sign import decode_key

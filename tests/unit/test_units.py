@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from relay.config.units import Duration, Size, parse_duration, parse_size
+from relay.fields.units import Duration, Size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

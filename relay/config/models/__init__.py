@@ -1,6 +1,5 @@
 """What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
 
-from relay.config.models.fields import is_header_value, is_name
 from relay.config.models.metric import MetricFile
 from relay.config.models.relay import Admin, AnyEgress, EgressFile, Limits, RelayFile, Retention
 from relay.config.models.route import (
@@ -44,6 +43,7 @@ from relay.config.models.verify import (
     VerifyStripe,
     VerifyToken,
 )
+from relay.fields.model import is_header_value, is_name
 
 __all__ = [
     "Admin",

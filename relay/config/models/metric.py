@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from relay.config.models.fields import Model
-from relay.config.units import fault
+from relay.fields.model import Model
+from relay.fields.units import fault
 
 # https://prometheus.io/docs/concepts/data_model/; colons are for recording rules, two underscores for Prometheus.
 _METRIC = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")

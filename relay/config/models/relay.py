@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from relay.config.models.fields import Model, Positive, listen_address
 from relay.config.models.target import Targets
-from relay.config.units import Duration, Kept, Range, Size, fault
+from relay.fields.model import Model, Positive, listen_address
+from relay.fields.units import Duration, Kept, Range, Size, fault
 
 
 class Admin(Model):

@@ -11,7 +11,9 @@ from pydantic import (
     model_validator,
 )
 
-from relay.config.models.fields import (
+from relay.config.models.metric import MetricFile
+from relay.config.models.verify import AnyVerify
+from relay.fields.model import (
     Model,
     Name,
     Positive,
@@ -19,9 +21,7 @@ from relay.config.models.fields import (
     name,
     own_headers,
 )
-from relay.config.models.metric import MetricFile
-from relay.config.models.verify import AnyVerify
-from relay.config.units import Duration, Kept, PerTime, Size, fault
+from relay.fields.units import Duration, Kept, PerTime, Size, fault
 
 
 class SenderFile(Model):

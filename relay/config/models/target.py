@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from relay.atom import is_id, is_link
-from relay.config.models.fields import (
+from relay.fields.model import (
     PORTS,
     Model,
     Name,
@@ -25,7 +25,7 @@ from relay.config.models.fields import (
     own_header,
     own_headers,
 )
-from relay.config.units import Duration, PerTime, fault
+from relay.fields.units import Duration, PerTime, fault
 
 _URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?")
 

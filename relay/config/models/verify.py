@@ -7,8 +7,8 @@ from pydantic import (
     field_validator,
 )
 
-from relay.config.models.fields import Model, Secrets, header_name
-from relay.config.units import Duration
+from relay.fields.model import Model, Secrets, header_name
+from relay.fields.units import Duration
 
 
 class VerifyStandard(Model):

@@ -10,7 +10,7 @@ from pydantic import (
     Field,
 )
 
-from relay.config.units import Duration, fault
+from relay.fields.units import Duration, fault
 from relay.http.headers import FRAMING
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -1,0 +1,1 @@
+"""The words of every YAML section: names, durations, sizes, rates, secrets."""
