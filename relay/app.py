@@ -20,8 +20,8 @@ from relay.protocol import StrictRunner
 from relay.restore import Restorer
 from relay.route import Route
 from relay.server import Server, ServerLimits
-from relay.store import Commit, Pruned, Retention
-from relay.stores.sqlite import SqliteStore
+from relay.stores.contract import Commit, Pruned, Retention
+from relay.stores.sqlite.engine import SqliteStore
 
 PRUNE = 200  # events that are looked at together
 PRUNE_PAUSE = 60.0  # seconds between two walks

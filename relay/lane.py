@@ -29,7 +29,7 @@ from relay.metrics import Metrics
 from relay.outgoing import Outgoing, prepare
 from relay.route import Route
 from relay.sender import Sender
-from relay.store import Settle, Store
+from relay.stores.contract import Settle, Store
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
 _OVERHEAD = 3072  # bytes that a delivery in memory takes beside its body; tests/bench/memory.py measures it

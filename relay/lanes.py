@@ -22,7 +22,7 @@ from relay.metrics import Metrics
 from relay.partitions import AnyLane, Partitions
 from relay.route import Route
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender
-from relay.store import Store
+from relay.stores.contract import Store
 
 # Quick at first, then over two days; a target's `retry` replaces it.
 DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)

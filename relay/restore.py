@@ -10,7 +10,7 @@ from relay.errors import Rejected
 from relay.event import Event
 from relay.payload_metrics import PayloadMetrics, Restoring
 from relay.route import Route, observed_again
-from relay.store import Query, Store
+from relay.stores.contract import Query, Store
 
 _LOOK = 500  # events that the store looks at together
 _BYTES = 4 << 20  # bytes of bodies that come together

@@ -25,7 +25,7 @@ from relay.partitions import AnyLane
 from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
 from relay.route_counters import RouteCounters
 from relay.series import Observed
-from relay.store import Append, Store
+from relay.stores.contract import Append, Store
 from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event

@@ -26,7 +26,7 @@ from relay.http.body import read_body
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
 from relay.route import Route, describe
-from relay.store import Counts, Query, Store
+from relay.stores.contract import Counts, Query, Store
 
 _log = structlog.get_logger("relay.admin")
 _OPEN = frozenset({"/healthz", "/readyz"})

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.store import DeliveryRecord, EventRecord
+from relay.stores.contract import DeliveryRecord, EventRecord
 
 
 def moment(at: float | None) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from relay.event import Event, Owed
-from relay.store import Append
-from relay.stores.sqlite import SqliteStore
+from relay.stores.contract import Append
+from relay.stores.sqlite.engine import SqliteStore
 
 BATCH = 1000
 

@@ -146,7 +146,7 @@ async def test_locked_file_is_waited_for_shortly_then_answered_503(
     hooked: Site, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another holds the file: 503 after a bounded wait, the loop goes on; afterwards 202 again."""
-    monkeypatch.setattr("relay.stores.file._BUSY", 0.2)
+    monkeypatch.setattr("relay.stores.sqlite.file._BUSY", 0.2)
     relay = await start_relay(hooked)
     lock = dbapi2.connect(hooked.var / "relay.db", isolation_level=None)
     try:

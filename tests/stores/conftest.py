@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.store import Store
+from relay.stores.contract import Store
 from tests.stores.engine import Appender, Engine, SqliteEngine
 
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 from relay.delivery.settle import Attempt, Settlement, Verdict
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState, Event, Owed
-from relay.store import Append, Commit, Settle, Store
-from relay.stores.sqlite import SqliteStore
+from relay.stores.contract import Append, Commit, Settle, Store
+from relay.stores.sqlite.engine import SqliteStore
 
 T = TypeVar("T")
 NOW = 1_700_000_000.0

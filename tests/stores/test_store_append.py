@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from relay.errors import StoreUnavailable
 from relay.event import DeliveryState, Event, parse_id
-from relay.store import Commit, Store
+from relay.stores.contract import Commit, Store
 from tests.stores.engine import NOW, Appender, Engine, soon
 
 LATER = time.time() + 3600  # deduplication asks the real clock

@@ -7,7 +7,7 @@ import pytest
 from relay.delivery.settle import Settlement
 from relay.errors import Reason
 from relay.event import Delivery, DeliveryState, Event
-from relay.store import DeliveryRecord, Store
+from relay.stores.contract import DeliveryRecord, Store
 from tests.stores.engine import (
     DEADLINE,
     DELIVERED,

@@ -7,7 +7,7 @@ import pytest
 
 from relay.errors import Reason, StoreUnavailable, StoreUnusable
 from relay.event import DeliveryState, Event
-from relay.store import Commit, Store
+from relay.stores.contract import Commit, Store
 from tests.stores.engine import (
     DEADLINE,
     DELIVERED,
@@ -55,7 +55,7 @@ async def test_recovery_reaches_back_behind_settled_events(
     engine: Engine, store: Store, appender: Appender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An old event with one open delivery is found again, however many came and ended after it."""
-    monkeypatch.setattr("relay.stores.sqlite._MARK_EVERY", 0.0)
+    monkeypatch.setattr("relay.stores.sqlite.engine._MARK_EVERY", 0.0)
     stuck = await appender.append({"inbox": True, "chat": True})
     await settle(store, appender.held(stuck, 1, "chat"), DELIVERED)
     for _ in range(50):
@@ -72,7 +72,7 @@ async def test_mark_never_passes_what_is_in_memory(
     engine: Engine, store: Store, appender: Appender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the order of appends and settles, in batches of any size, each open delivery comes back."""
-    monkeypatch.setattr("relay.stores.sqlite._MARK_EVERY", 0.0)
+    monkeypatch.setattr("relay.stores.sqlite.engine._MARK_EVERY", 0.0)
     open_ones: set[str] = set()
     for batch in range(20):
         events = [appender.event() for _ in range(batch % 5 + 1)]

@@ -7,7 +7,7 @@ import pytest
 
 from relay.delivery.settle import Settlement
 from relay.event import Delivery, DeliveryState, Event
-from relay.store import Store
+from relay.stores.contract import Store
 from tests.stores.engine import (
     DELIVERED,
     DROPPED,

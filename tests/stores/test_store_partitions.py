@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from relay.event import Event, Owed, partition_of
-from relay.store import Append, Store
-from relay.stores.partitions import MOVED
+from relay.stores.contract import Append, Store
+from relay.stores.sqlite.division import MOVED
 from tests.stores.engine import NOW, Appender, Engine, dead, settle, soon
 
 LATER = NOW + 100

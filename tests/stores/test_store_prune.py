@@ -7,7 +7,7 @@ import pytest
 
 from relay.errors import Reason
 from relay.event import Event
-from relay.store import Retention, Store
+from relay.stores.contract import Retention, Store
 from tests.stores.engine import DELIVERED, DROPPED, NOW, Appender, Engine, dead, retry, settle
 
 DAY = 86400.0

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.errors import Reason
-from relay.store import Query, Store
+from relay.stores.contract import Query, Store
 from tests.stores.engine import DELIVERED, NOW, Appender, dead, settle
 
 

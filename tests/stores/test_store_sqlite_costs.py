@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.stores import backlog
+from relay.stores.sqlite import backlog
 from tests.stores.engine import DEADLINE, DELIVERED, NOW, Appender, SqliteEngine, soon, start_settle
 
 TOGETHER = 64
@@ -16,7 +16,9 @@ async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, most: int
 ) -> None:
     """BEGIN, the events, COMMIT; ids are looked up and remembered by one statement each. So it is with settles."""
-    monkeypatch.setattr("relay.stores.sqlite._MARK_EVERY", float("inf"))  # one more statement, once a second
+    monkeypatch.setattr(
+        "relay.stores.sqlite.engine._MARK_EVERY", float("inf")
+    )  # one more statement, once a second
     engine = SqliteEngine(tmp_path / "relay.db")
     store = await engine.open()
     make = Appender(store)

@@ -9,8 +9,8 @@ import pytest
 from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnusable
-from relay.store import Retention
-from relay.stores.sqlite import SqliteStore
+from relay.stores.contract import Retention
+from relay.stores.sqlite.engine import SqliteStore
 from tests.stores.engine import NOW, Appender, SqliteEngine, soon
 
 DAY = 86400.0

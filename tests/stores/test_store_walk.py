@@ -3,7 +3,7 @@
 import pytest
 
 from relay.event import Event
-from relay.store import Query, Store
+from relay.stores.contract import Query, Store
 from tests.stores.engine import NOW, Appender
 
 

@@ -71,7 +71,7 @@ def test_route_code_imports_only_event_and_request(path: Path) -> None:
     ("source", "found"),
     [
         ("import relay", {"relay"}),
-        ("import json, relay.store as s", {"relay.store"}),
+        ("import json, relay.stores.contract as s", {"relay.stores.contract"}),
         ("from relay import Event, trial", {"relay.Event", "relay.trial"}),
         ("from relay.event import Event", {"relay.event.Event"}),
         ("def late():\n    from relay import *", {"relay.*"}),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from relay.event import SEQ_SHIFT
-from relay.store import Retention
+from relay.stores.contract import Retention
 
 _FREED = 256  # pages given back to the file system at a time
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from relay.clock import steady
 from relay.event import DeliveryState, Event, Owed, format_id
-from relay.store import Append
-from relay.stores import ordered, rows
-from relay.stores.writer import AppendOperation, Batch, insert_many
+from relay.stores.contract import Append
+from relay.stores.sqlite import ordered, rows
+from relay.stores.sqlite.writer import AppendOperation, Batch, insert_many
 
 _LOOKUPS = 64  # ids that one statement looks up at most
 _DEDUPE_WIDTH = 4

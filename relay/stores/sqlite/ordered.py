@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.event import Event, Owed, format_id, partition_of
-from relay.stores import partitions, rows
+from relay.stores.sqlite import division as partitions
+from relay.stores.sqlite import rows
 
 # Of one ordering: those that have not ended, by the partial index delivery_ordered.
 _OPEN = "target = ? AND ordering = ? AND ordering != '' AND state IN (0, 1)"

@@ -5,8 +5,8 @@ What a page costs is bounded, however many events there are, however large, and 
 
 from typing import Any
 
-from relay.store import Query, Walked
-from relay.stores import rows
+from relay.stores.contract import Query, Walked
+from relay.stores.sqlite import rows
 
 _LOOKUPS = 64  # events that one statement fetches at most
 

@@ -18,7 +18,7 @@ from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnavailable
 from relay.event import SEQ_SHIFT, DeliveryState, Event, Owed, format_id, parse_id
-from relay.store import (
+from relay.stores.contract import (
     Append,
     AttemptRecord,
     Claim,
@@ -32,13 +32,12 @@ from relay.store import (
     Settle,
     Walked,
 )
-from relay.stores import backlog, ordered, prune, rows
-from relay.stores import partitions as division
-from relay.stores.file import open_file
-from relay.stores.plan import Plan, pause
-from relay.stores.schema import VERSIONS
-from relay.stores.walk import walk
-from relay.stores.writer import AppendOperation, Batch, Job, Writer, insert_many
+from relay.stores.sqlite import backlog, division, ordered, prune, rows
+from relay.stores.sqlite.batch import Plan, pause
+from relay.stores.sqlite.file import open_file
+from relay.stores.sqlite.schema import VERSIONS
+from relay.stores.sqlite.walk import walk
+from relay.stores.sqlite.writer import AppendOperation, Batch, Job, Writer, insert_many
 
 T = TypeVar("T")
 _BREATH = 0.005  # seconds between two steps of giving space back

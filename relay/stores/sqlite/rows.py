@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from relay.delivery.settle import Attempt
 from relay.errors import Reason
 from relay.event import SEQ_SHIFT, Delivery, DeliveryState, Event, Owed, format_id
-from relay.store import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
+from relay.stores.contract import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
 EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
 DELIVERY_COLUMNS = (

@@ -15,9 +15,9 @@ from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnusable
 from relay.event import TAG_BITS
-from relay.stores import backlog, rows
-from relay.stores.schema import VERSIONS
-from relay.stores.writer import insert_many
+from relay.stores.sqlite import backlog, rows
+from relay.stores.sqlite.schema import VERSIONS
+from relay.stores.sqlite.writer import insert_many
 
 _SAFE = (3, 51, 3)
 _APPLICATION = 0x52454C59  # "RELY", in the file's header

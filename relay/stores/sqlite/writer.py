@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from relay.errors import StoreUnavailable
-from relay.store import Append, Commit, Settle
+from relay.stores.contract import Append, Commit, Settle
 
 _ROWS = 64  # rows of one statement at most; SQLite's statements are cached for each number up to it
 _BATCH = 1024  # operations in one transaction at most
