@@ -18,7 +18,7 @@ from relay.lanes import Lanes, partitions
 from relay.metrics import Metrics
 from relay.protocol import StrictRunner
 from relay.restore import Restorer
-from relay.route import Route
+from relay.routing.route import Route
 from relay.server import Server, ServerLimits
 from relay.stores.contract import Commit, Pruned, Retention
 from relay.stores.sqlite.engine import SqliteStore

@@ -13,7 +13,7 @@ from relay.atom import EntryInvalid, FeedDamaged, FeedOptions, merged, read_entr
 from relay.delivery.settle import Attempt
 from relay.errors import Reason
 from relay.event import Delivery
-from relay.outgoing import Outgoing
+from relay.routing.transform import Outgoing
 from relay.together import Together
 
 NO_ENTRY = 422  # what a body that is no entry is answered with, as by a URL: it never will be one

@@ -26,8 +26,8 @@ from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fa
 from relay.errors import Reason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
 from relay.metrics import Metrics
-from relay.outgoing import Outgoing, prepare
-from relay.route import Route
+from relay.routing.route import Route
+from relay.routing.transform import Outgoing, prepare
 from relay.sender import Sender
 from relay.stores.contract import Settle, Store
 

@@ -20,7 +20,7 @@ from relay.feed import NO_ENTRY, FeedSender
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics import Metrics
 from relay.partitions import AnyLane, Partitions
-from relay.route import Route
+from relay.routing.route import Route
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender
 from relay.stores.contract import Store
 

@@ -14,7 +14,7 @@ from relay.delivery.settle import Verdict
 from relay.errors import Outcome, Reason, Refusal
 from relay.histogram import Histogram
 from relay.payload_metrics import PayloadMetrics
-from relay.route import ForwardOutcome, Route
+from relay.routing.route import ForwardOutcome, Route
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]

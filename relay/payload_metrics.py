@@ -15,8 +15,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from relay.route import Route
-from relay.series import Kind, Measure, Observation, Observed
+from relay.routing.measure import Kind, Measure, Observation, Observed
+from relay.routing.route import Route
 
 Labels = tuple[str, ...]
 Table = dict[Labels, tuple[float, ...]]  # a value; of a histogram the counts by bucket, then the sum

@@ -9,7 +9,7 @@ import structlog
 from relay.errors import Rejected
 from relay.event import Event
 from relay.payload_metrics import PayloadMetrics, Restoring
-from relay.route import Route, observed_again
+from relay.routing.route import Route, observed_again
 from relay.stores.contract import Query, Store
 
 _LOOK = 500  # events that the store looks at together

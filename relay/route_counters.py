@@ -7,7 +7,7 @@ import structlog
 
 from relay.errors import Outcome, Refusal
 from relay.metrics import Metrics
-from relay.route import Filtered, Route
+from relay.routing.route import Filtered, Route
 
 _log = structlog.get_logger("relay.server")
 

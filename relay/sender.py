@@ -24,9 +24,9 @@ from relay.errors import Reason
 from relay.event import Delivery
 from relay.http.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.http.exchange import Exchanges
-from relay.outgoing import Outgoing
-from relay.sign import signatures
+from relay.routing.transform import Outgoing
 from relay.together import Together
+from relay.verify.sign import signatures
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _TOLD = 300  # characters of a failed response that are kept

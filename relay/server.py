@@ -22,9 +22,9 @@ from relay.http.answer import Answer, problem
 from relay.http.body import buffered_body, lower_headers, read_body
 from relay.metrics import NO_ROUTE, Metrics
 from relay.partitions import AnyLane
-from relay.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
 from relay.route_counters import RouteCounters
-from relay.series import Observed
+from relay.routing.measure import Observed
+from relay.routing.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
 from relay.stores.contract import Append, Store
 from relay.verify import Handshake, Incoming
 

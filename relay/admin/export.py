@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Iterable
 
 from relay.admin.shapes import moment
-from relay.decode import decode_json, decompress
 from relay.errors import Rejected
 from relay.event import Event
+from relay.routing.body import decode_json, decompress
 
 PAGE = 1000  # events that are looked at together
 PAGE_BYTES = 4 << 20  # bytes of bodies that come together

@@ -19,13 +19,13 @@ from prometheus_client.registry import Collector
 from relay.admin import export, shapes
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
-from relay.decode import decode_json
 from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
 from relay.event import format_id, parse_id
 from relay.http.body import read_body
 from relay.metrics import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
-from relay.route import Route, describe
+from relay.routing.body import decode_json
+from relay.routing.route import Route, describe
 from relay.stores.contract import Counts, Query, Store
 
 _log = structlog.get_logger("relay.admin")

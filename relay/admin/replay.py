@@ -9,7 +9,7 @@ from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
 from relay.metrics import Metrics
 from relay.partitions import AnyLane, assigned
-from relay.route import Route, check_allowed, choose, observed, read_again
+from relay.routing.route import Route, check_allowed, choose, observed, read_again
 from relay.stores.contract import EventRecord, Store
 
 MOST = 1000  # deliveries of one request

@@ -11,13 +11,13 @@ import typer
 from pydantic import TypeAdapter
 from rich.markup import escape
 
-from relay import trial
 from relay.cli import options, show
 from relay.config import RelayFile, RouteFile, SecretsMode, load
 from relay.config.models import TargetsFile
 from relay.errors import ConfigInvalid
-from relay.outgoing import Outgoing
-from relay.route import Route, describe
+from relay.routing import trial
+from relay.routing.route import Route, describe
+from relay.routing.transform import Outgoing
 
 
 def check(

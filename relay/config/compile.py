@@ -14,7 +14,7 @@ from relay.config.scheme import Verification
 from relay.config.source import Path_, Source, nearest
 from relay.expression.cel import Expression
 from relay.fields.secret import Secrets, SecretUnavailable
-from relay.route import Each, Forward, Route, Validator, unconditional
+from relay.routing.route import Each, Forward, Route, Validator, unconditional
 from relay.verify import EventDefaults
 
 

@@ -17,8 +17,8 @@ from relay.config.source import Path_, Source
 from relay.errors import ConfigInvalid
 from relay.fields.secret import Secrets, SecretsMode
 from relay.http.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
-from relay.route import Route
-from relay.sign import decode_key
+from relay.routing.route import Route
+from relay.verify.sign import decode_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from relay.config import models
 from relay.config.express import TEXT, compiled, optional
 from relay.config.source import Source
-from relay.series import DEFAULT_BUCKETS, Kind, Measure
+from relay.routing.measure import DEFAULT_BUCKETS, Kind, Measure
 
 _NUMBER = ("INT", "UINT", "DOUBLE", "TIMESTAMP", "DURATION")
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from relay.config import models
 from relay.config.source import Path_, Source
-from relay.sign import decode_key
 from relay.verify import (
     Basic,
     Mac,
@@ -18,6 +17,7 @@ from relay.verify import (
     Unverified,
     github,
 )
+from relay.verify.sign import decode_key
 
 
 def build(verify: models.AnyVerify, secrets: Sequence[bytes]) -> Scheme:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.errors import NotVerified
-from relay.sign import decode_key, signature, signatures
 from relay.verify.scheme import (
     TOLERANCE,
     EventDefaults,
@@ -19,6 +18,7 @@ from relay.verify.scheme import (
     matches_any,
     seconds,
 )
+from relay.verify.sign import decode_key, signature, signatures
 
 
 class StandardWebhooks:

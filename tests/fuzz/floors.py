@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from relay.config.source import Source
-from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import ExpressionFailed, NotVerified, Rejected, TransformFailed
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, kept, passed_on, readable
+from relay.routing.body import check_media_type, decode_json, decompress
 from relay.verify import (
     Basic,
     Incoming,

@@ -11,8 +11,8 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from relay.config import Loaded, SecretsMode, load
-from relay.outgoing import Outgoing
-from relay.trial import attempt
+from relay.routing.transform import Outgoing
+from relay.routing.trial import attempt
 from tests.support.cooperation import EXAMPLES, read
 from tests.support.site import REPOSITORY
 

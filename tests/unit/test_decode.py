@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.decode import check_media_type, decode_json, decompress
 from relay.errors import Refusal, Rejected
+from relay.routing.body import check_media_type, decode_json, decompress
 
 LIMIT = 1 << 20
 KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)

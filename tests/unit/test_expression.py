@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.decode import decode_json
 from relay.errors import ExpressionFailed, Rejected
 from relay.expression.cel import Expression, ExpressionInvalid, Scope
+from relay.routing.body import decode_json
 
 EVENT = {f"event.{name}": name for name in ("id", "type", "key", "dedupe_id", "route", "sender")}
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel, Discriminator, Tag
 
 from relay.code.model import ModelValidator
-from relay.decode import decode_json
 from relay.errors import Rejected
+from relay.routing.body import decode_json
 
 
 class Cat(BaseModel):

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from relay.expression.cel import Expression
 from relay.payload_metrics import PayloadMetrics
-from relay.route import Route
-from relay.series import Failure, Kind, Measure, Observation, Observed
+from relay.routing.measure import Failure, Kind, Measure, Observation, Observed
+from relay.routing.route import Route
 
 ROUTE = "places"
 LABEL = (("place", Expression("body.place")),)

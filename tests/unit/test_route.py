@@ -17,8 +17,7 @@ from relay import Event, Request
 from relay.errors import Refusal, Rejected, TransformFailed
 from relay.event import Owed
 from relay.expression.cel import Expression, Scope, variables
-from relay.outgoing import Outgoing, prepare
-from relay.route import (
+from relay.routing.route import (
     Each,
     Filtered,
     Forward,
@@ -28,6 +27,7 @@ from relay.route import (
     check,
     choose,
 )
+from relay.routing.transform import Outgoing, prepare
 from relay.verify import Basic, Handshake, Incoming, Scheme, Slack, Token, Unverified, github
 
 NOW = 1_700_000_000.0

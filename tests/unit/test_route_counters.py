@@ -1,8 +1,8 @@
 """A route's series."""
 
 from relay.metrics import Metrics
-from relay.route import Filtered, ForwardOutcome, Route
 from relay.route_counters import RouteCounters
+from relay.routing.route import Filtered, ForwardOutcome, Route
 
 SKIPPED, OWED = ForwardOutcome.SKIPPED, ForwardOutcome.OWED
 

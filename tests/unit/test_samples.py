@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relay.config import Loaded, SecretsMode, load
-from relay.trial import Sample, judge, read_sample
+from relay.routing.trial import Sample, judge, read_sample
 
 ROOT = Path(__file__).parents[2]
 ROUTES = sorted(path.parent for path in ROOT.glob("routes/*/route.yaml"))
@@ -72,7 +72,7 @@ def test_route_code_imports_only_event_and_request(path: Path) -> None:
     [
         ("import relay", {"relay"}),
         ("import json, relay.stores.contract as s", {"relay.stores.contract"}),
-        ("from relay import Event, trial", {"relay.Event", "relay.trial"}),
+        ("from relay import Event, lanes", {"relay.Event", "relay.lanes"}),
         ("from relay.event import Event", {"relay.event.Event"}),
         ("def late():\n    from relay import *", {"relay.*"}),
         ("from relayed import Event\nfrom .payload import relay\nfrom . import relay", set()),

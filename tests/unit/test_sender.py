@@ -17,7 +17,7 @@ from yarl import URL
 from relay.errors import Reason
 from relay.event import Delivery, Event, format_id
 from relay.http.egress import EgressBlocked
-from relay.outgoing import Outgoing
+from relay.routing.transform import Outgoing
 from relay.sender import line, reason_of, traceparent
 
 NOW = 1_700_000_000.25

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.expression.cel import Expression, Scope
-from relay.series import Failure, Kind, Measure, Observation, observe
+from relay.routing.measure import Failure, Kind, Measure, Observation, observe
 
 NOW = "2026-11-23T08:00:00Z"
 

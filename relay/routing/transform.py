@@ -12,7 +12,7 @@ from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, passed_on
-from relay.route import Forward, Route, read_again
+from relay.routing.route import Forward, Route, read_again
 
 _BYTES = "application/octet-stream"
 _LARGEST = (
@@ -89,7 +89,7 @@ def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Ou
 
 def _told(error: BaseException) -> str:
     """Say what was raised and on which line of the route's own code."""
-    ours = Path(__file__).parent
+    ours = Path(__file__).parents[1]
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from relay.decode import check_media_type, decode_json, decompress
 from relay.delivery.rate import Rate
 from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
 from relay.event import Event, Owed
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import kept, readable
-from relay.series import Measure, Observed, observe
+from relay.routing.body import check_media_type, decode_json, decompress
+from relay.routing.measure import Measure, Observed, observe
 from relay.verify import Handshake, Incoming, Scheme
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relay.decode import decode_json
 from relay.errors import Rejected, TransformFailed
 from relay.event import Event, format_id
-from relay.outgoing import Outgoing, prepare
-from relay.route import ForwardOutcome, Route, check, choose, observed
-from relay.series import Observed
+from relay.routing.body import decode_json
+from relay.routing.measure import Observed
+from relay.routing.route import ForwardOutcome, Route, check, choose, observed
+from relay.routing.transform import Outgoing, prepare
 from relay.verify import Handshake, Incoming
 
 _UNCHANGED = "unchanged"
