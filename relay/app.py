@@ -15,9 +15,9 @@ from relay.config import Loaded, SecretsMode, load
 from relay.connection import Listener
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes import Lanes, partitions
-from relay.metrics import Metrics
+from relay.metrics.restore import Restorer
+from relay.metrics.series import Metrics
 from relay.protocol import StrictRunner
-from relay.restore import Restorer
 from relay.routing.route import Route
 from relay.server import Server, ServerLimits
 from relay.stores.contract import Commit, Pruned, Retention

@@ -25,7 +25,7 @@ from relay.delivery.retry import RetryPolicy
 from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
 from relay.errors import Reason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
-from relay.metrics import Metrics
+from relay.metrics.series import Metrics
 from relay.routing.route import Route
 from relay.routing.transform import Outgoing, prepare
 from relay.sender import Sender

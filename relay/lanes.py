@@ -18,7 +18,7 @@ from relay.delivery.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, expo
 from relay.errors import StoreUnavailable
 from relay.feed import NO_ENTRY, FeedSender
 from relay.lane import Lane, LaneOptions, Room
-from relay.metrics import Metrics
+from relay.metrics.series import Metrics
 from relay.partitions import AnyLane, Partitions
 from relay.routing.route import Route
 from relay.sender import FileSender, HttpOptions, HttpSender, Sender

@@ -20,9 +20,9 @@ from relay.event import Event, Owed
 from relay.handover import Handover, hand_over
 from relay.http.answer import Answer, problem
 from relay.http.body import buffered_body, lower_headers, read_body
-from relay.metrics import NO_ROUTE, Metrics
+from relay.metrics.by_route import RouteCounters
+from relay.metrics.series import NO_ROUTE, Metrics
 from relay.partitions import AnyLane
-from relay.route_counters import RouteCounters
 from relay.routing.measure import Observed
 from relay.routing.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
 from relay.stores.contract import Append, Store

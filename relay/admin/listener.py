@@ -22,7 +22,7 @@ from relay.clock import steady
 from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
 from relay.event import format_id, parse_id
 from relay.http.body import read_body
-from relay.metrics import Metrics, Snapshot, TargetState
+from relay.metrics.series import Metrics, Snapshot, TargetState
 from relay.partitions import AnyLane
 from relay.routing.body import decode_json
 from relay.routing.route import Route, describe

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Counter as TheirCounter
 
-from relay.counter import Counter
+from relay.metrics.counter import Counter
 
 ROUTES, OUTCOMES = ("a", 'b"\\\n', "\u1ee7"), ("accepted", "rejected")
 LABELS = st.tuples(st.sampled_from(ROUTES), st.sampled_from((*OUTCOMES, "odd")))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Histogram as TheirHistogram
 
-from relay.histogram import Histogram
+from relay.metrics.histogram import Histogram
 
 BOUNDS = (0.001, 0.25, 1, 60, 1048576)
 VALUES = st.lists(st.floats(-1, 2e6) | st.sampled_from([*BOUNDS, 0.0]))

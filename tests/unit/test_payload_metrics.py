@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from relay.expression.cel import Expression
-from relay.payload_metrics import PayloadMetrics
+from relay.metrics.own import PayloadMetrics
 from relay.routing.measure import Failure, Kind, Measure, Observation, Observed
 from relay.routing.route import Route
 

@@ -1,7 +1,7 @@
 """A route's series."""
 
-from relay.metrics import Metrics
-from relay.route_counters import RouteCounters
+from relay.metrics.by_route import RouteCounters
+from relay.metrics.series import Metrics
 from relay.routing.route import Filtered, ForwardOutcome, Route
 
 SKIPPED, OWED = ForwardOutcome.SKIPPED, ForwardOutcome.OWED

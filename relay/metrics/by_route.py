@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from relay.errors import Outcome, Refusal
-from relay.metrics import Metrics
+from relay.metrics.series import Metrics
 from relay.routing.route import Filtered, Route
 
 _log = structlog.get_logger("relay.server")

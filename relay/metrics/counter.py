@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from relay.samples import Samples
+from relay.metrics.family import Samples
 
 Labels = tuple[str, ...]
 

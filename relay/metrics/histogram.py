@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from relay.samples import Samples
+from relay.metrics.family import Samples
 
 
 class Series:

@@ -20,7 +20,7 @@ from relay.routing.route import Route
 
 Labels = tuple[str, ...]
 Table = dict[Labels, tuple[float, ...]]  # a value; of a histogram the counts by bucket, then the sum
-_log = structlog.get_logger("relay.metrics")
+_log = structlog.get_logger("relay.metrics.series")
 
 
 def put(table: Table, measure: Measure, labels: Labels, value: float | None) -> bool:

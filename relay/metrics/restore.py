@@ -8,7 +8,7 @@ import structlog
 
 from relay.errors import Rejected
 from relay.event import Event
-from relay.payload_metrics import PayloadMetrics, Restoring
+from relay.metrics.own import PayloadMetrics, Restoring
 from relay.routing.route import Route, observed_again
 from relay.stores.contract import Query, Store
 
@@ -16,7 +16,7 @@ _LOOK = 500  # events that the store looks at together
 _BYTES = 4 << 20  # bytes of bodies that come together
 _SLICE = 0.002  # seconds of work, then as long for others
 _PAUSE = 1.0  # seconds until a store that could not be read is asked again
-_log = structlog.get_logger("relay.restore")
+_log = structlog.get_logger("relay.metrics.restore")
 
 
 class Restorer:

@@ -8,12 +8,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from relay.counter import Counter
 from relay.delivery.breaker import BreakerState
 from relay.delivery.settle import Verdict
 from relay.errors import Outcome, Reason, Refusal
-from relay.histogram import Histogram
-from relay.payload_metrics import PayloadMetrics
+from relay.metrics.counter import Counter
+from relay.metrics.histogram import Histogram
+from relay.metrics.own import PayloadMetrics
 from relay.routing.route import ForwardOutcome, Route
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
