@@ -28,8 +28,8 @@ from relay.event import Delivery, DeliveryState
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
 from relay.routing.transform import Outgoing, prepare
-from relay.sender import Sender
 from relay.stores.contract import Settle, Store
+from relay.targets.http import Sender
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
 _OVERHEAD = 3072  # bytes that a delivery in memory takes beside its body; tests/bench/memory.py measures it

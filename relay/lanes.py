@@ -8,7 +8,6 @@ from functools import partial
 
 import structlog
 
-from relay.atom import FeedOptions
 from relay.clock import steady
 from relay.config import FeedTarget, HttpTarget
 from relay.config.load import FeedSettings, FileSettings, HttpSettings, TargetSettings
@@ -16,13 +15,14 @@ from relay.config.models import Retry
 from relay.delivery.breaker import BreakerPolicy
 from relay.delivery.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.errors import StoreUnavailable
-from relay.feed import NO_ENTRY, FeedSender
 from relay.lane import Lane, LaneOptions, Room
 from relay.metrics.series import Metrics
 from relay.partitions import AnyLane, Partitions
 from relay.routing.route import Route
-from relay.sender import FileSender, HttpOptions, HttpSender, Sender
 from relay.stores.contract import Store
+from relay.targets.atom import FeedOptions
+from relay.targets.feed import NO_ENTRY, FeedSender
+from relay.targets.http import FileSender, HttpOptions, HttpSender, Sender
 
 # Quick at first, then over two days; a target's `retry` replaces it.
 DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)

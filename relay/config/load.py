@@ -10,7 +10,6 @@ from pathlib import Path
 
 from yarl import URL
 
-from relay.atom import derived_id
 from relay.config import metric, models
 from relay.config.compile import Compiler
 from relay.config.source import Path_, Source
@@ -18,6 +17,7 @@ from relay.errors import ConfigInvalid
 from relay.fields.secret import Secrets, SecretsMode
 from relay.http.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
 from relay.routing.route import Route
+from relay.targets.atom import derived_id
 from relay.verify.sign import decode_key
 
 

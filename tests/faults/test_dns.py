@@ -41,7 +41,7 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NameServer]:
     def watched(egress: Egress = ANY) -> Any:
         return guarded(egress, only_loopback)
 
-    monkeypatch.setattr("relay.sender.guarded", watched)
+    monkeypatch.setattr("relay.targets.http.guarded", watched)
     DIALLED.clear()
     yield server
     server.close()

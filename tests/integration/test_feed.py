@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from relay.atom import ATOM
+from relay.targets.atom import ATOM
 from tests.support.client import JSON
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.atom import (
+from relay.event import format_id
+from relay.targets.atom import (
     ATOM,
     EntryInvalid,
     FeedDamaged,
@@ -21,7 +22,6 @@ from relay.atom import (
     read_feed,
     write_feed,
 )
-from relay.event import format_id
 
 AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 OPTIONS = FeedOptions("Tin hợp tác", "urn:example:news", 3)

@@ -18,7 +18,7 @@ from relay.errors import Reason
 from relay.event import Delivery, Event, format_id
 from relay.http.egress import EgressBlocked
 from relay.routing.transform import Outgoing
-from relay.sender import line, reason_of, traceparent
+from relay.targets.http import line, reason_of, traceparent
 
 NOW = 1_700_000_000.25
 KEY = ConnectionKey("chat.example.org", 443, True, True, None, None, None)

@@ -14,7 +14,6 @@ from pydantic import (
     model_validator,
 )
 
-from relay.atom import is_id, is_link
 from relay.fields.model import (
     PORTS,
     Model,
@@ -26,6 +25,7 @@ from relay.fields.model import (
     own_headers,
 )
 from relay.fields.units import Duration, PerTime, fault
+from relay.targets.atom import is_id, is_link
 
 _URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?")
 

@@ -25,7 +25,7 @@ from relay.event import Delivery
 from relay.http.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.http.exchange import Exchanges
 from relay.routing.transform import Outgoing
-from relay.together import Together
+from relay.targets.batch import Together
 from relay.verify.sign import signatures
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

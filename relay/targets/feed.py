@@ -9,16 +9,24 @@ from pathlib import Path
 
 import structlog
 
-from relay.atom import EntryInvalid, FeedDamaged, FeedOptions, merged, read_entry, read_feed, write_feed
 from relay.delivery.settle import Attempt
 from relay.errors import Reason
 from relay.event import Delivery
 from relay.routing.transform import Outgoing
-from relay.together import Together
+from relay.targets.atom import (
+    EntryInvalid,
+    FeedDamaged,
+    FeedOptions,
+    merged,
+    read_entry,
+    read_feed,
+    write_feed,
+)
+from relay.targets.batch import Together
 
 NO_ENTRY = 422  # what a body that is no entry is answered with, as by a URL: it never will be one
 _MODE = 0o644  # a feed is for everyone
-_log = structlog.get_logger("relay.feed")
+_log = structlog.get_logger("relay.targets.feed")
 
 
 class FeedSender:
