@@ -7,8 +7,9 @@ from typing import Any
 
 from relay.code.folder import CodeFolder, CodeInvalid
 from relay.code.model import ModelValidator
-from relay.config import metric, models
-from relay.config.express import TEXT, compiled, optional
+from relay.config import metrics as metric
+from relay.config import models
+from relay.config.expression import TEXT, compiled, optional
 from relay.config.models import is_name
 from relay.config.scheme import Verification
 from relay.config.source import Path_, Source, nearest

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from yarl import URL
 
-from relay.config import metric, models
+from relay.config import metrics as metric
+from relay.config import models
 from relay.config.compile import Compiler
 from relay.config.source import Path_, Source
 from relay.errors import ConfigInvalid

@@ -19,8 +19,8 @@ from ruamel.yaml.scalarstring import (
     LiteralScalarString,
 )
 
-from relay.config import quick
-from relay.config.scalar import place_in_block, place_in_flow
+from relay.config import yaml as quick
+from relay.config.places import place_in_block, place_in_flow
 from relay.errors import Problem
 
 Path_ = Sequence[str | int]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.config import quick
+from relay.config import yaml as quick
 from relay.config.source import _read, plain
 
 ROOT = Path(__file__).resolve().parents[2]

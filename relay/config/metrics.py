@@ -1,7 +1,7 @@
 """`metrics:` of a route to measures: names that Prometheus takes, expressions compiled."""
 
 from relay.config import models
-from relay.config.express import TEXT, compiled, optional
+from relay.config.expression import TEXT, compiled, optional
 from relay.config.source import Source
 from relay.routing.measure import DEFAULT_BUCKETS, Kind, Measure
 
