@@ -14,7 +14,7 @@ from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
 from relay.connection import Listener
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
-from relay.lanes import Lanes, partitions
+from relay.lanes.fit import Lanes, partitions
 from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
 from relay.protocol import StrictRunner

@@ -17,12 +17,12 @@ from relay.connection import Asked
 from relay.delivery.rate import Rate, take, wait
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Event, Owed
-from relay.handover import Handover, hand_over
 from relay.http.answer import Answer, problem
 from relay.http.body import buffered_body, lower_headers, read_body
+from relay.lanes.handover import Handover, hand_over
+from relay.lanes.partitions import AnyLane
 from relay.metrics.by_route import RouteCounters
 from relay.metrics.series import NO_ROUTE, Metrics
-from relay.partitions import AnyLane
 from relay.routing.measure import Observed
 from relay.routing.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
 from relay.stores.contract import Append, Store

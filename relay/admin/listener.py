@@ -22,8 +22,8 @@ from relay.clock import steady
 from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
 from relay.event import format_id, parse_id
 from relay.http.body import read_body
+from relay.lanes.partitions import AnyLane
 from relay.metrics.series import Metrics, Snapshot, TargetState
-from relay.partitions import AnyLane
 from relay.routing.body import decode_json
 from relay.routing.route import Route, describe
 from relay.stores.contract import Counts, Query, Store

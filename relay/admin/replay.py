@@ -7,8 +7,8 @@ from typing import Any
 from relay.clock import steady
 from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
+from relay.lanes.partitions import AnyLane, assigned
 from relay.metrics.series import Metrics
-from relay.partitions import AnyLane, assigned
 from relay.routing.route import Route, check_allowed, choose, observed, read_again
 from relay.stores.contract import EventRecord, Store
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from relay.config import FeedTarget, HttpTarget, Loaded, RelayFile, SecretsMode, load, models
 from relay.errors import ConfigInvalid
-from relay.lanes import DEFAULT_SCHEDULE
+from relay.lanes.fit import DEFAULT_SCHEDULE
 from relay.verify.sign import decode_key
 
 ROOT = Path(__file__).parent.parent.parent

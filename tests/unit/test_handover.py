@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from relay.event import Delivery, Event, Owed
-from relay.handover import Handover, hand_over
-from relay.partitions import AnyLane
+from relay.lanes.handover import Handover, hand_over
+from relay.lanes.partitions import AnyLane
 
 BODY = b'{"a": 1}'
 EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, BODY)

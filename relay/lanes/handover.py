@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from relay.clock import steady
 from relay.event import Delivery, Event, Owed
-from relay.partitions import AnyLane, assigned
+from relay.lanes.partitions import AnyLane, assigned
 
 
 class Handover(NamedTuple):

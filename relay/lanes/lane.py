@@ -36,7 +36,7 @@ _OVERHEAD = 3072  # bytes that a delivery in memory takes beside its body; tests
 _REFILL = 500  # deliveries that come from the store at a time; as many new ones join them while it has more
 _REFILL_BYTES = 8 << 20
 _STORE_RETRY = 1.0  # seconds until a store that could not be read is asked again
-_log = structlog.get_logger("relay.lane")
+_log = structlog.get_logger("relay.lanes.lane")
 
 
 class Room:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from relay.delivery.breaker import BreakerState
 from relay.event import Delivery, Event, Owed, partition_of
-from relay.lane import Lane, LaneOptions
+from relay.lanes.lane import Lane, LaneOptions
 from relay.targets.http import Sender
 
 

@@ -15,9 +15,9 @@ from relay.config.models import Retry
 from relay.delivery.breaker import BreakerPolicy
 from relay.delivery.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.errors import StoreUnavailable
-from relay.lane import Lane, LaneOptions, Room
+from relay.lanes.lane import Lane, LaneOptions, Room
+from relay.lanes.partitions import AnyLane, Partitions
 from relay.metrics.series import Metrics
-from relay.partitions import AnyLane, Partitions
 from relay.routing.route import Route
 from relay.stores.contract import Store
 from relay.targets.atom import FeedOptions
@@ -27,7 +27,7 @@ from relay.targets.http import FileSender, HttpOptions, HttpSender, Sender
 # Quick at first, then over two days; a target's `retry` replaces it.
 DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)
 FILE_CONCURRENCY = 256  # lines that may share one sync
-_log = structlog.get_logger("relay.lanes")
+_log = structlog.get_logger("relay.lanes.fit")
 
 
 class Lanes(dict[str, AnyLane]):
