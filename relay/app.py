@@ -10,16 +10,16 @@ from aiohttp import web
 
 import relay
 from relay import admin
+from relay.admin.server import StrictRunner
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
-from relay.connection import Listener
 from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
 from relay.lanes.fit import Lanes, partitions
 from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
-from relay.protocol import StrictRunner
+from relay.public.connection import Listener
+from relay.public.server import Server, ServerLimits
 from relay.routing.route import Route
-from relay.server import Server, ServerLimits
 from relay.stores.contract import Commit, Pruned, Retention
 from relay.stores.sqlite.engine import SqliteStore
 

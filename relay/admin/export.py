@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable
 
-from relay.admin.shapes import moment
+from relay.admin.views import moment
 from relay.errors import Rejected
 from relay.event import Event
 from relay.routing.body import decode_json, decompress

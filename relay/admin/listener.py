@@ -16,7 +16,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from relay.admin import export, shapes
+from relay.admin import export
+from relay.admin import views as shapes
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
 from relay.errors import ConfigInvalid, Rejected, StoreUnavailable

@@ -9,7 +9,7 @@ from relay.errors import Outcome, Refusal
 from relay.metrics.series import Metrics
 from relay.routing.route import Filtered, Route
 
-_log = structlog.get_logger("relay.server")
+_log = structlog.get_logger("relay.public.server")
 
 
 class RouteCounters:

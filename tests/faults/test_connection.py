@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relay.connection import Asked, Listener
 from relay.http.answer import Answer
+from relay.public.connection import Asked, Listener
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Target

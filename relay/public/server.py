@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from relay.connection import Asked
 from relay.delivery.rate import Rate, take, wait
 from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
 from relay.event import Event, Owed
@@ -23,6 +22,7 @@ from relay.lanes.handover import Handover, hand_over
 from relay.lanes.partitions import AnyLane
 from relay.metrics.by_route import RouteCounters
 from relay.metrics.series import NO_ROUTE, Metrics
+from relay.public.connection import Asked
 from relay.routing.measure import Observed
 from relay.routing.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
 from relay.stores.contract import Append, Store
@@ -30,7 +30,7 @@ from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
 _RETRY_AFTER = 5  # seconds that a sender is asked to wait when the relay can't take an event
-_log = structlog.get_logger("relay.server")
+_log = structlog.get_logger("relay.public.server")
 
 
 @dataclass(frozen=True, slots=True)

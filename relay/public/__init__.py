@@ -1,0 +1,1 @@
+"""The public listener: incoming webhooks, and nothing else."""
