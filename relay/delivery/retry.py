@@ -55,7 +55,8 @@ def next_wait(
     """
     state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
     state.attempt_number = attempts
-    state.outcome_timestamp = state.start_time + age
+    # From zero, not from the clock: the age must come back as it is, to the last bit.
+    state.start_time, state.outcome_timestamp = 0.0, age
     wait = max(policy.wait(state) * (1 + policy.jitter * (2 * chance - 1)), at_least)
     state.upcoming_sleep = wait
     return None if policy.stop(state) else wait
