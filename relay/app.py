@@ -13,7 +13,7 @@ from relay import admin
 from relay.admin.server import StrictRunner
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
-from relay.errors import ConfigInvalid, Problem, Reason, StoreUnavailable
+from relay.errors import ConfigInvalid, DeliveryReason, Problem, StoreUnavailable
 from relay.lanes.fit import Lanes, partitions
 from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
@@ -191,7 +191,7 @@ class Relay:
     async def _bury(self) -> None:
         kept = list(self._loaded.targets)
         try:
-            buried = await self.store.bury(kept, Reason.TARGET_REMOVED.value, steady())
+            buried = await self.store.bury(kept, DeliveryReason.TARGET_REMOVED.value, steady())
         except StoreUnavailable as error:  # what waits for them is buried at the next reload or start
             _log.error("targets_not_buried", detail=str(error))
             return

@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-class Refusal(StrEnum):
+class RequestReason(StrEnum):
     """Why a request was rejected (the sender's doing) or refused (ours: try again later)."""
 
     MALFORMED = "malformed"
@@ -49,35 +49,35 @@ class Refusal(StrEnum):
 
 
 _STATUS = {
-    Refusal.MALFORMED: 400,
-    Refusal.NOT_VERIFIED: 401,
-    Refusal.FORBIDDEN: 403,
-    Refusal.NO_ROUTE: 404,
-    Refusal.METHOD_NOT_ALLOWED: 405,
-    Refusal.BODY_TOO_SLOW: 408,
-    Refusal.BODY_TOO_LARGE: 413,
-    Refusal.UNSUPPORTED_MEDIA_TYPE: 415,
-    Refusal.INVALID: 422,
-    Refusal.RATE_LIMITED: 429,
-    Refusal.STORE_UNAVAILABLE: 503,
-    Refusal.DRAINING: 503,
-    Refusal.BACKLOG_FULL: 503,
-    Refusal.OVERLOADED: 503,
-    Refusal.INTERNAL: 500,
+    RequestReason.MALFORMED: 400,
+    RequestReason.NOT_VERIFIED: 401,
+    RequestReason.FORBIDDEN: 403,
+    RequestReason.NO_ROUTE: 404,
+    RequestReason.METHOD_NOT_ALLOWED: 405,
+    RequestReason.BODY_TOO_SLOW: 408,
+    RequestReason.BODY_TOO_LARGE: 413,
+    RequestReason.UNSUPPORTED_MEDIA_TYPE: 415,
+    RequestReason.INVALID: 422,
+    RequestReason.RATE_LIMITED: 429,
+    RequestReason.STORE_UNAVAILABLE: 503,
+    RequestReason.DRAINING: 503,
+    RequestReason.BACKLOG_FULL: 503,
+    RequestReason.OVERLOADED: 503,
+    RequestReason.INTERNAL: 500,
 }
 _OURS = frozenset(
     {
-        Refusal.RATE_LIMITED,
-        Refusal.STORE_UNAVAILABLE,
-        Refusal.DRAINING,
-        Refusal.BACKLOG_FULL,
-        Refusal.OVERLOADED,
-        Refusal.INTERNAL,
+        RequestReason.RATE_LIMITED,
+        RequestReason.STORE_UNAVAILABLE,
+        RequestReason.DRAINING,
+        RequestReason.BACKLOG_FULL,
+        RequestReason.OVERLOADED,
+        RequestReason.INTERNAL,
     }
 )
 
 
-class Reason(StrEnum):
+class DeliveryReason(StrEnum):
     """Why an attempt failed or a delivery is dead."""
 
     REFUSED = "refused"
@@ -109,7 +109,7 @@ class Rejected(RelayError):
 
     def __init__(
         self,
-        reason: Refusal,
+        reason: RequestReason,
         detail: str,
         *,
         where: tuple[tuple[str, str], ...] = (),

@@ -7,7 +7,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from relay.code.deadline import limited
 from relay.code.folder import CodeInvalid
-from relay.errors import Refusal, Rejected
+from relay.errors import Rejected, RequestReason
 
 MOST_PLACES = 20  # places that an answer lists
 
@@ -34,11 +34,11 @@ class ModelValidator:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
             where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:MOST_PLACES]]
             raise Rejected(
-                Refusal.INVALID, "the body is not what this route takes", where=tuple(where)
+                RequestReason.INVALID, "the body is not what this route takes", where=tuple(where)
             ) from None
         except (
             BaseException
         ) as error:  # a model's own validators may do anything, TimeLimitExceeded is one too
             raise Rejected(
-                Refusal.INVALID, "the body can't be checked", where=(("", type(error).__name__),)
+                RequestReason.INVALID, "the body can't be checked", where=(("", type(error).__name__),)
             ) from error

@@ -15,7 +15,7 @@ from referencing.jsonschema import DRAFT202012
 from relay.code.deadline import TimeLimitExceeded, limited
 from relay.code.folder import CodeInvalid
 from relay.code.model import MOST_PLACES
-from relay.errors import Refusal, Rejected
+from relay.errors import Rejected, RequestReason
 
 
 class SchemaValidator:
@@ -45,10 +45,10 @@ class SchemaValidator:
         try:
             found = limited(self._seconds, self._first_faults, value)
         except (TimeLimitExceeded, RecursionError):  # a `pattern` that backtracks, `uniqueItems` of many
-            raise Rejected(Refusal.INVALID, "the body can't be checked in time") from None
+            raise Rejected(RequestReason.INVALID, "the body can't be checked in time") from None
         where = [(".".join(map(str, fault.absolute_path)), fault.message[:200]) for fault in found]
         if where:
-            raise Rejected(Refusal.INVALID, "the body is not what this route takes", where=tuple(where))
+            raise Rejected(RequestReason.INVALID, "the body is not what this route takes", where=tuple(where))
         return value
 
     def _first_faults(self, value: Any) -> list[ValidationError]:

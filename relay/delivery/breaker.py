@@ -12,9 +12,17 @@ count against it.
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 
-_DOWN = frozenset({Reason.UNAVAILABLE, Reason.TIMEOUT, Reason.CONNECTION, Reason.TLS, Reason.DNS})
+_DOWN = frozenset(
+    {
+        DeliveryReason.UNAVAILABLE,
+        DeliveryReason.TIMEOUT,
+        DeliveryReason.CONNECTION,
+        DeliveryReason.TLS,
+        DeliveryReason.DNS,
+    }
+)
 _NO_LIMIT = 1 << 30
 
 
@@ -53,7 +61,7 @@ def admit(breaker: Breaker, now: float) -> Breaker:
     return breaker
 
 
-def after(breaker: Breaker, reason: Reason | None, policy: BreakerPolicy, now: float) -> Breaker:
+def after(breaker: Breaker, reason: DeliveryReason | None, policy: BreakerPolicy, now: float) -> Breaker:
     """Return the breaker after an attempt that ended with `reason` (None: delivered)."""
     if reason not in _DOWN:
         return _after_life(breaker)

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from relay.delivery.retry import RetryPolicy, next_wait
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState
 
 
@@ -43,7 +43,7 @@ class Attempt(NamedTuple):
     at: float
     duration: float
     status: int = 0
-    reason: Reason | None = None
+    reason: DeliveryReason | None = None
     detail: str = ""
     retry_after: float | None = None
 
@@ -59,29 +59,36 @@ class Settlement(NamedTuple):
     state: DeliveryState
     attempts: int
     due: float = 0.0
-    reason: Reason | None = None
+    reason: DeliveryReason | None = None
     hold_until: float = 0.0
     pause: bool = False
 
 
-_FINAL = frozenset({Reason.GONE, Reason.BLOCKED, Reason.TRANSFORM_FAILED, Reason.TARGET_REMOVED})
+_FINAL = frozenset(
+    {
+        DeliveryReason.GONE,
+        DeliveryReason.BLOCKED,
+        DeliveryReason.TRANSFORM_FAILED,
+        DeliveryReason.TARGET_REMOVED,
+    }
+)
 _WAIT = frozenset({429, 503})
 _GONE = 410
 
 
-def classify(status: int) -> Reason | None:
+def classify(status: int) -> DeliveryReason | None:
     """Return why a response of this status is no delivery, or None if it is one."""
     if 200 <= status < 300:
         return None
     if status == _GONE:
-        return Reason.GONE
+        return DeliveryReason.GONE
     if status == 429:
-        return Reason.THROTTLED
+        return DeliveryReason.THROTTLED
     if 300 <= status < 400:
-        return Reason.REDIRECTED
+        return DeliveryReason.REDIRECTED
     if 400 <= status < 500:
-        return Reason.REFUSED
-    return Reason.UNAVAILABLE
+        return DeliveryReason.REFUSED
+    return DeliveryReason.UNAVAILABLE
 
 
 def settle(
@@ -107,7 +114,7 @@ def settle(
             attempts,
             reason=reason,
             hold_until=hold_until,
-            pause=reason is Reason.GONE,
+            pause=reason is DeliveryReason.GONE,
         )
     wait = next_wait(policy, attempts, now - delivery.since, chance, asked or 0.0)
     if wait is None:
@@ -119,7 +126,7 @@ def expire(delivery: Delivery, policy: RetryPolicy, now: float) -> Settlement | 
     """Return the end of a delivery that waited longer than `max_age` for its next attempt, else None."""
     if now - delivery.since <= policy.max_age:
         return None
-    return Settlement(Verdict.DEAD, DeliveryState.DEAD, delivery.attempts, reason=Reason.EXPIRED)
+    return Settlement(Verdict.DEAD, DeliveryState.DEAD, delivery.attempts, reason=DeliveryReason.EXPIRED)
 
 
 def drop(delivery: Delivery) -> Settlement:
@@ -127,6 +134,6 @@ def drop(delivery: Delivery) -> Settlement:
     return Settlement(Verdict.DROPPED, DeliveryState.DROPPED, delivery.attempts)
 
 
-def fail(delivery: Delivery, reason: Reason) -> Settlement:
+def fail(delivery: Delivery, reason: DeliveryReason) -> Settlement:
     """End a delivery that cannot be attempted."""
     return Settlement(Verdict.DEAD, DeliveryState.DEAD, delivery.attempts, reason=reason)

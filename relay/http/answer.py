@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiohttp.helpers import rfc822_formatted_time
 
-from relay.errors import Refusal, Rejected
+from relay.errors import Rejected, RequestReason
 
 _SERVER = "server: relay\r\n"  # and no version: no answer tells a stranger more than it must
 _LINES = {
@@ -56,11 +56,16 @@ def problem(rejected: Rejected, scheme: str = "") -> Answer:
     headers = {}
     if rejected.retry_after is not None:
         headers["retry-after"] = str(rejected.retry_after)
-    if reason is Refusal.NOT_VERIFIED:
+    if reason is RequestReason.NOT_VERIFIED:
         headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
-    if reason is Refusal.METHOD_NOT_ALLOWED:
+    if reason is RequestReason.METHOD_NOT_ALLOWED:
         headers["allow"] = "POST"
     # What is left of the body is not read, or nothing more is.
-    closes = reason in {Refusal.BODY_TOO_LARGE, Refusal.BODY_TOO_SLOW, Refusal.MALFORMED, Refusal.DRAINING}
+    closes = reason in {
+        RequestReason.BODY_TOO_LARGE,
+        RequestReason.BODY_TOO_SLOW,
+        RequestReason.MALFORMED,
+        RequestReason.DRAINING,
+    }
     body = json.dumps(said, ensure_ascii=False).encode()
     return Answer(reason.status, body, _PROBLEM, headers, closes)

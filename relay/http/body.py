@@ -9,7 +9,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 from aiohttp.web_exceptions import HTTPException
 
-from relay.errors import Refusal, Rejected
+from relay.errors import Rejected, RequestReason
 
 
 class Readable(Protocol):
@@ -47,7 +47,7 @@ def buffered_body(request: Readable, limit: int) -> bytes | None:
         return None
     body = content.read_nowait() if content.total_bytes else b""
     if len(body) > limit:
-        raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+        raise Rejected(RequestReason.BODY_TOO_LARGE, f"the body is over {limit} bytes")
     return body
 
 
@@ -58,7 +58,7 @@ async def read_body(request: Readable, limit: int, patience: float) -> bytes:
     `patience` seconds, malformed if it breaks off.
     """
     if int(request.headers.get("content-length", 0)) > limit:
-        raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+        raise Rejected(RequestReason.BODY_TOO_LARGE, f"the body is over {limit} bytes")
     if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = request.content
@@ -69,10 +69,10 @@ async def read_body(request: Readable, limit: int, patience: float) -> bytes:
             while part := await content.readany():
                 size += len(part)
                 if size > limit:
-                    raise Rejected(Refusal.BODY_TOO_LARGE, f"the body is over {limit} bytes")
+                    raise Rejected(RequestReason.BODY_TOO_LARGE, f"the body is over {limit} bytes")
                 parts.append(part)
     except TimeoutError:
-        raise Rejected(Refusal.BODY_TOO_SLOW, f"the body took over {patience:g} s") from None
+        raise Rejected(RequestReason.BODY_TOO_SLOW, f"the body took over {patience:g} s") from None
     except (HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
-        raise Rejected(Refusal.MALFORMED, "the body broke off") from None
+        raise Rejected(RequestReason.MALFORMED, "the body broke off") from None
     return b"".join(parts)

@@ -23,7 +23,7 @@ from relay.delivery.breaker import CLOSED, DEFAULT_BREAKER, BreakerPolicy, Break
 from relay.delivery.rate import Rate, take, wait
 from relay.delivery.retry import RetryPolicy
 from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
-from relay.errors import Reason, StoreUnavailable, TransformFailed
+from relay.errors import DeliveryReason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
@@ -224,7 +224,7 @@ class Lane:
 
     def _bury(self, delivery: Delivery) -> None:
         if (delivery.event.seq, delivery.n) in self._held:
-            self._settle(delivery, fail(delivery, Reason.TARGET_REMOVED), None)
+            self._settle(delivery, fail(delivery, DeliveryReason.TARGET_REMOVED), None)
 
     def _until_feed(self, now: float) -> float:
         """Return the seconds until the store is worth asking or attempts may go on; infinity if for neither."""
@@ -324,12 +324,14 @@ class Lane:
         try:
             outgoing = self._prepare(delivery)
         except TransformFailed as error:
-            attempt = Attempt(time.time(), 0.0, reason=Reason.TRANSFORM_FAILED, detail=str(error))
-            self._settle(delivery, fail(delivery, Reason.TRANSFORM_FAILED), attempt)
+            attempt = Attempt(time.time(), 0.0, reason=DeliveryReason.TRANSFORM_FAILED, detail=str(error))
+            self._settle(delivery, fail(delivery, DeliveryReason.TRANSFORM_FAILED), attempt)
             return
         except LookupError as error:
-            attempt = Attempt(time.time(), 0.0, reason=Reason.TARGET_REMOVED, detail=str(error.args[0]))
-            self._settle(delivery, fail(delivery, Reason.TARGET_REMOVED), attempt)
+            attempt = Attempt(
+                time.time(), 0.0, reason=DeliveryReason.TARGET_REMOVED, detail=str(error.args[0])
+            )
+            self._settle(delivery, fail(delivery, DeliveryReason.TARGET_REMOVED), attempt)
             return
         if outgoing is None:
             self._settle(delivery, drop(delivery), None)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from relay.errors import Outcome, Refusal
+from relay.errors import Outcome, RequestReason
 from relay.metrics.series import Metrics
 from relay.routing.route import Filtered, Route
 
@@ -33,7 +33,7 @@ class RouteCounters:
         self._conflicts.inc()
         _log.warning("duplicate_conflict", route=self.route, detail="another body came under the same id")
 
-    def rejected(self, reason: Refusal) -> None:
+    def rejected(self, reason: RequestReason) -> None:
         """Count a request that was refused."""
         self._metrics.requests.labels(self.route, reason.outcome.value, reason.value).inc()
 

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from relay.delivery.breaker import BreakerState
 from relay.delivery.settle import Verdict
-from relay.errors import Outcome, Reason, Refusal
+from relay.errors import DeliveryReason, Outcome, RequestReason
 from relay.metrics.counter import Counter
 from relay.metrics.histogram import Histogram
 from relay.metrics.own import PayloadMetrics
@@ -58,7 +58,7 @@ class Metrics:
             ("route", "outcome", "reason"),
             endings=(
                 *((outcome.value, "") for outcome in _BY_SENDER),
-                *((refusal.outcome.value, refusal.value) for refusal in Refusal),
+                *((refusal.outcome.value, refusal.value) for refusal in RequestReason),
             ),
             registry=registry,
         )
@@ -95,7 +95,7 @@ class Metrics:
                 *(
                     (verdict.value, reason.value)
                     for verdict in (Verdict.RETRY, Verdict.DEAD)
-                    for reason in Reason
+                    for reason in DeliveryReason
                 ),
             ),
             registry=registry,
@@ -153,7 +153,7 @@ class Metrics:
             registry=registry,
         )
         self.payload = PayloadMetrics(registry)
-        for refusal in Refusal:
+        for refusal in RequestReason:
             self.requests.labels(NO_ROUTE, refusal.outcome.value, refusal.value)
 
     def add_route(self, route: Route) -> None:
@@ -191,7 +191,7 @@ class _Gauges(Collector):
             oldest.add_metric([state.target], state.oldest)
             breaker.add_metric([state.target], state.breaker.value)
             paused.add_metric([state.target], int(state.paused))
-            for reason in Reason:
+            for reason in DeliveryReason:
                 dead.add_metric([state.target, reason.value], state.dead.get(reason.value, 0))
         size.add_metric([], snapshot.store_bytes)
         free.add_metric([], snapshot.free_bytes)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from relay.delivery.rate import Rate, take, wait
-from relay.errors import Outcome, Refusal, Rejected, StoreUnavailable
+from relay.errors import Outcome, Rejected, RequestReason, StoreUnavailable
 from relay.event import Event, Owed
 from relay.http.answer import Answer, problem
 from relay.http.body import buffered_body, lower_headers, read_body
@@ -88,8 +88,10 @@ class Server:
             query = query.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         served = self._by_path.get(path)
         if served is None:
-            self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.NO_ROUTE.value).inc()
-            return problem(Rejected(Refusal.NO_ROUTE, "there is nothing here"))
+            self._metrics.requests.labels(
+                NO_ROUTE, Outcome.REJECTED.value, RequestReason.NO_ROUTE.value
+            ).inc()
+            return problem(Rejected(RequestReason.NO_ROUTE, "there is nothing here"))
         route, counters = served.route, served.counters
         self._open += 1
         try:
@@ -107,9 +109,11 @@ class Server:
             )
             response = problem(rejected, route.schemes[served.sender].name)
         except Exception:  # noqa: BLE001 - our own fault is answered too
-            counters.rejected(Refusal.INTERNAL)
+            counters.rejected(RequestReason.INTERNAL)
             _log.exception("request_fault", route=route.name)
-            response = problem(Rejected(Refusal.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER))
+            response = problem(
+                Rejected(RequestReason.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER)
+            )
         finally:
             self._open -= 1
             if self.draining and not self._open:
@@ -126,29 +130,29 @@ class Server:
 
     def refuse(self, detail: str) -> Answer:
         """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
-        self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, Refusal.MALFORMED.value).inc()
+        self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, RequestReason.MALFORMED.value).inc()
         _log.info(
             "request_rejected",
             route=NO_ROUTE,
-            reason=Refusal.MALFORMED.value,
+            reason=RequestReason.MALFORMED.value,
             detail=detail.partition(":")[0],
         )
-        return problem(Rejected(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
+        return problem(Rejected(RequestReason.MALFORMED, "this is no HTTP/1.1 request"))
 
     def _body_at_hand(self, request: Asked, route: Route) -> bytes | None:
         """Return the body if all of it is here; raise Rejected if the request can't be taken whatever it is."""
         if request.method != "POST":
-            raise Rejected(Refusal.METHOD_NOT_ALLOWED, "only POST is answered here")
+            raise Rejected(RequestReason.METHOD_NOT_ALLOWED, "only POST is answered here")
         self._check_room()
         if sum(map(len, request.headers.values())) > _HEADERS:
-            raise Rejected(Refusal.MALFORMED, f"the headers are over {_HEADERS} bytes")
+            raise Rejected(RequestReason.MALFORMED, f"the headers are over {_HEADERS} bytes")
         return buffered_body(request, route.body_limit)
 
     def _served_now(self, path: str) -> "_Served":
         """Look the path up again: the routes may have been reloaded while the body came, and with them the lanes."""
         served = self._by_path.get(path)
         if served is None:
-            raise Rejected(Refusal.NO_ROUTE, "there is nothing here")
+            raise Rejected(RequestReason.NO_ROUTE, "there is nothing here")
         return served
 
     def _take(self, request: Asked, query: str, body: bytes, served: "_Served") -> "Answer | _Taken":
@@ -170,13 +174,17 @@ class Server:
         """Raise Rejected while the relay can't take a request, before anything of it is read."""
         limits = self._limits
         if self.draining:
-            raise Rejected(Refusal.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
+            raise Rejected(RequestReason.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
         if self._open > limits.requests:
-            raise Rejected(Refusal.OVERLOADED, "too many requests are open", retry_after=_RETRY_AFTER)
+            raise Rejected(RequestReason.OVERLOADED, "too many requests are open", retry_after=_RETRY_AFTER)
         if self._store.waiting >= limits.waiting:
-            raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER)
+            raise Rejected(
+                RequestReason.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER
+            )
         if self._store.pending >= limits.pending or self.disk_full:
-            raise Rejected(Refusal.BACKLOG_FULL, "too much waits to be delivered", retry_after=_RETRY_AFTER)
+            raise Rejected(
+                RequestReason.BACKLOG_FULL, "too much waits to be delivered", retry_after=_RETRY_AFTER
+            )
 
     def _within_rate(self, route: Route, rate: Rate) -> None:
         """Count one request of a route against its rate; raise Rejected if it is beyond."""
@@ -184,7 +192,7 @@ class Server:
         now = time.monotonic()
         if seconds := wait(rate, due, now):
             raise Rejected(
-                Refusal.RATE_LIMITED, "too many requests on this route", retry_after=math.ceil(seconds)
+                RequestReason.RATE_LIMITED, "too many requests on this route", retry_after=math.ceil(seconds)
             )
         self._rate_due[route.name], _ = take(rate, due, now)
 
@@ -222,7 +230,7 @@ class Server:
         except StoreUnavailable as error:
             _log.error("commit_failed", detail=str(error))
             raise Rejected(
-                Refusal.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
+                RequestReason.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
             ) from None
         finally:
             if taken.key is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jiter
 
-from relay.errors import Refusal, Rejected
+from relay.errors import Rejected, RequestReason
 
 # Every digit as 0, every E as e: then what is beyond a double holds one of two texts. No expression is so fast.
 _SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
@@ -24,11 +24,13 @@ def decode_json(body: bytes) -> Any:
     try:
         value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        raise Rejected(Refusal.MALFORMED, f"the body is not valid JSON: {error}") from None
+        raise Rejected(RequestReason.MALFORMED, f"the body is not valid JSON: {error}") from None
     shape = body.translate(_SHAPE, b"+")
     # Not `in`: of bytes it asks first whether they are a number, by way of an exception.
     if (shape.find(_EXPONENT) >= 0 or shape.find(_DIGITS) >= 0) and not _finite(value):
-        raise Rejected(Refusal.MALFORMED, "the body is not valid JSON: a number is beyond a double's range")
+        raise Rejected(
+            RequestReason.MALFORMED, "the body is not valid JSON: a number is beyond a double's range"
+        )
     return value
 
 
@@ -37,7 +39,7 @@ def check_media_type(content_type: str) -> None:
     media = content_type.partition(";")[0].strip().lower()
     if media not in _JSON and not (media.startswith("application/") and media.endswith("+json")):
         raise Rejected(
-            Refusal.UNSUPPORTED_MEDIA_TYPE,
+            RequestReason.UNSUPPORTED_MEDIA_TYPE,
             f"this route takes JSON (content-type: application/json), not {media}",
         )
 
@@ -53,17 +55,17 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise Rejected(
-            Refusal.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding} is not supported; use gzip"
+            RequestReason.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding} is not supported; use gzip"
         )
     machine = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else _GZIP)
     try:
         plain = machine.decompress(body, limit + 1)
     except zlib.error:
-        raise Rejected(Refusal.MALFORMED, f"the body is not valid {encoding}") from None
+        raise Rejected(RequestReason.MALFORMED, f"the body is not valid {encoding}") from None
     if len(plain) > limit:
-        raise Rejected(Refusal.BODY_TOO_LARGE, f"the decompressed body is over {limit} bytes")
+        raise Rejected(RequestReason.BODY_TOO_LARGE, f"the decompressed body is over {limit} bytes")
     if not machine.eof or machine.unused_data:
-        raise Rejected(Refusal.MALFORMED, f"the body is not one complete {encoding} stream")
+        raise Rejected(RequestReason.MALFORMED, f"the body is not one complete {encoding} stream")
     return plain
 
 

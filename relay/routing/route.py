@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from relay.delivery.rate import Rate
-from relay.errors import ExpressionFailed, NotVerified, Refusal, Rejected
+from relay.errors import ExpressionFailed, NotVerified, Rejected, RequestReason
 from relay.event import Event, Owed
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import kept, readable
@@ -135,7 +135,7 @@ def check(
     try:
         scheme.verify(incoming, now)
     except NotVerified:
-        raise Rejected(Refusal.NOT_VERIFIED, "the request could not be verified") from None
+        raise Rejected(RequestReason.NOT_VERIFIED, "the request could not be verified") from None
     headers = readable(incoming.headers)  # a signature was over the very bytes
     plain, value = _decode(route, incoming.body, headers)
     if (handshake := scheme.handshake(value)) is not None:
@@ -180,7 +180,7 @@ def check_allowed(route: Route, sender: str, scope: Scope) -> None:
         why = f"{rule} does not hold"
     except ExpressionFailed as error:
         why = f"whether {rule} holds can't be told: {error}"
-    raise Rejected(Refusal.FORBIDDEN, f"{sender or 'the sender'} may not send this: {why}")
+    raise Rejected(RequestReason.FORBIDDEN, f"{sender or 'the sender'} may not send this: {why}")
 
 
 def choose(route: Route, event: Event, scope: Scope, targets: Mapping[str, Any]) -> Filtered:

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from relay.delivery.settle import Attempt
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery
 from relay.routing.transform import Outgoing
 from relay.targets.atom import (
@@ -43,12 +43,12 @@ class FeedSender:
         try:
             entry = read_entry(outgoing.body, event.id, event.received)
         except EntryInvalid as error:
-            return Attempt(at, time.perf_counter() - began, NO_ENTRY, Reason.REFUSED, str(error))
+            return Attempt(at, time.perf_counter() - began, NO_ENTRY, DeliveryReason.REFUSED, str(error))
         try:
             await self._entries.put(entry)
         except OSError as error:
             detail = f"{self._path}: {error.strerror}"
-            return Attempt(at, time.perf_counter() - began, reason=Reason.CONNECTION, detail=detail)
+            return Attempt(at, time.perf_counter() - began, reason=DeliveryReason.CONNECTION, detail=detail)
         return Attempt(at, time.perf_counter() - began, status=200)
 
     async def close(self) -> None:

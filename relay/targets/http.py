@@ -20,7 +20,7 @@ from yarl import URL
 
 from relay.delivery.retry import retry_after
 from relay.delivery.settle import Attempt
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery
 from relay.http.egress import ANY, MARK, Egress, EgressBlocked, guarded
 from relay.http.exchange import Exchanges
@@ -142,7 +142,7 @@ class FileSender:
             await self._lines.put(line(delivery, outgoing))
         except OSError as error:
             detail = f"{self._path}: {error.strerror}"
-            return Attempt(at, time.perf_counter() - began, reason=Reason.CONNECTION, detail=detail)
+            return Attempt(at, time.perf_counter() - began, reason=DeliveryReason.CONNECTION, detail=detail)
         return Attempt(at, time.perf_counter() - began, status=200)
 
     async def close(self) -> None:
@@ -189,20 +189,20 @@ def _span(n: int, attempts: int) -> str:
     return f"{n + 1:08x}{attempts + 1:08x}"
 
 
-def reason_of(error: BaseException) -> Reason:
+def reason_of(error: BaseException) -> DeliveryReason:
     """Return the reason that an exception of aiohttp, or below it, stands for."""
     match error:
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
-            return Reason.DNS
+            return DeliveryReason.DNS
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return Reason.TLS
+            return DeliveryReason.TLS
         case TimeoutError():
-            return Reason.TIMEOUT
+            return DeliveryReason.TIMEOUT
         case aiohttp.InvalidURL() | EgressBlocked():
-            return Reason.BLOCKED
+            return DeliveryReason.BLOCKED
         case _ if _blocked(error):
-            return Reason.BLOCKED
-    return Reason.CONNECTION
+            return DeliveryReason.BLOCKED
+    return DeliveryReason.CONNECTION
 
 
 def _blocked(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from relay.errors import Reason, Refusal
+from relay.errors import DeliveryReason, RequestReason
 from tests.support.process import run
 from tests.support.program import listening
 from tests.support.running import Running, StartRelay
@@ -117,14 +117,14 @@ async def test_every_series_stands_at_zero_before_anything_happens(relay: Runnin
     """A rate over a reason is right from its first occurrence on, since its series is there before it."""
     series = await relay.series()
     assert {name for name, _ in series} >= NAMES
-    for refusal in Refusal:
+    for refusal in RequestReason:
         for route in ("", "in"):
             labels = {"route": route, "outcome": refusal.outcome.value, "reason": refusal.value}
             assert series["relay_requests_total", frozenset(labels.items())] == 0
     for outcome in ("accepted", "quarantined", "duplicate", "handshake"):
         labels = {"route": "in", "outcome": outcome, "reason": ""}
         assert series["relay_requests_total", frozenset(labels.items())] == 0
-    for reason in Reason:
+    for reason in DeliveryReason:
         for verdict in ("retry", "dead"):
             labels = {"target": "hook", "outcome": verdict, "reason": reason.value}
             assert series["relay_attempts_total", frozenset(labels.items())] == 0

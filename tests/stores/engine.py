@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from relay.delivery.settle import Attempt, Settlement, Verdict
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event, Owed
 from relay.stores.contract import Append, Commit, Settle, Store
 from relay.stores.sqlite.engine import SqliteStore
@@ -143,12 +143,12 @@ DELIVERED = Settlement(Verdict.DELIVERED, DeliveryState.DELIVERED, 1)
 DROPPED = Settlement(Verdict.DROPPED, DeliveryState.DROPPED, 0)
 
 
-def retry(due: float, attempts: int = 1, reason: Reason = Reason.UNAVAILABLE) -> Settlement:
+def retry(due: float, attempts: int = 1, reason: DeliveryReason = DeliveryReason.UNAVAILABLE) -> Settlement:
     """Return what a failed attempt with budget left leads to."""
     return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, due, reason)
 
 
-def dead(reason: Reason = Reason.REFUSED, attempts: int = 1) -> Settlement:
+def dead(reason: DeliveryReason = DeliveryReason.REFUSED, attempts: int = 1) -> Settlement:
     """Return the end of a delivery."""
     return Settlement(Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason)
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from relay.delivery.settle import Settlement
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event
 from relay.stores.contract import DeliveryRecord, Store
 from tests.stores.engine import (
@@ -40,8 +40,8 @@ async def claim(store: Store, now: float = NOW, *, limit: int = 100, size: int =
     [
         (DELIVERED, DeliveryState.DELIVERED, "", 1),
         (DROPPED, DeliveryState.DROPPED, "", 0),
-        (dead(Reason.GONE), DeliveryState.DEAD, "gone", 1),
-        (dead(Reason.EXPIRED, 0), DeliveryState.DEAD, "expired", 0),
+        (dead(DeliveryReason.GONE), DeliveryState.DEAD, "gone", 1),
+        (dead(DeliveryReason.EXPIRED, 0), DeliveryState.DEAD, "expired", 0),
     ],
 )
 async def test_end_is_recorded(
@@ -83,7 +83,7 @@ async def test_failed_attempts_are_told_in_order(store: Store, appender: Appende
     event = await appender.append({"inbox": True})
     await settle(store, appender.held(event), retry(NOW + 5), at=NOW + 1, status=500, detail="one")
     (second,) = await claim(store, NOW + 5)
-    await settle(store, second, retry(NOW + 9, 2, Reason.TIMEOUT), at=NOW + 6, status=0, detail="two")
+    await settle(store, second, retry(NOW + 9, 2, DeliveryReason.TIMEOUT), at=NOW + 6, status=0, detail="two")
     (third,) = await claim(store, NOW + 9)
     await settle(store, third, Settlement(DELIVERED.verdict, DELIVERED.state, 3), at=NOW + 10)
     tried = (await record(store, event)).tried
@@ -106,7 +106,7 @@ async def test_detail_that_cannot_be_written_stops_nothing(store: Store, appende
     """Text that no database takes, in a transform's error, neither loses the settle nor blocks those after it."""
     event = await appender.append({"inbox": True})
     odd = start_settle(
-        store, appender.held(event), dead(Reason.TRANSFORM_FAILED), detail="KeyError: '\ud800'"
+        store, appender.held(event), dead(DeliveryReason.TRANSFORM_FAILED), detail="KeyError: '\ud800'"
     )
     other = await appender.append()
     await asyncio.wait_for(odd.wait(), 5)
@@ -222,7 +222,7 @@ async def test_owner_from_before_a_restart_cannot_settle(
 
 
 @pytest.mark.parametrize(
-    "end", [DELIVERED, DROPPED, dead(Reason.TIMEOUT)], ids=["delivered", "dropped", "dead"]
+    "end", [DELIVERED, DROPPED, dead(DeliveryReason.TIMEOUT)], ids=["delivered", "dropped", "dead"]
 )
 @pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
 async def test_replay_begins_anew(store: Store, appender: Appender, end: Settlement, held: bool) -> None:  # noqa: FBT001  a table's column
@@ -265,20 +265,20 @@ async def test_bury_ends_what_has_no_target_any_more(store: Store, appender: App
     event = await appender.append({"inbox": False, "old": False, "older": False})
     await appender.append({"old": False})
     (taken,) = (await store.claim("older", NOW, 10, MANY)).deliveries
-    buried = await store.bury(["inbox"], Reason.TARGET_REMOVED.value, NOW + 3)
+    buried = await store.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, NOW + 3)
     assert buried == {"old": 2, "older": 1}
     found = await record(store, event, 1)
     assert (found.state, found.reason, found.settled_at) == (DeliveryState.DEAD, "target_removed", NOW + 3)
     assert (await store.counts()).pending == {"inbox": 1}
     await settle(store, taken, DELIVERED)
     assert (await record(store, event, 2)).state is DeliveryState.DEAD
-    assert await store.bury(["inbox"], Reason.TARGET_REMOVED.value, NOW + 4) == {}
+    assert await store.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, NOW + 4) == {}
 
 
 async def test_what_is_buried_can_be_replayed(store: Store, appender: Appender) -> None:
     """Once the target is back, so is what it was owed."""
     event = await appender.append({"old": False})
-    await store.bury([], Reason.TARGET_REMOVED.value, NOW)
+    await store.bury([], DeliveryReason.TARGET_REMOVED.value, NOW)
     assert await store.replay(event.seq, 0, NOW + 1) is True
     (again,) = (await store.claim("old", NOW + 1, 10, MANY)).deliveries
     assert again.event.id == event.id

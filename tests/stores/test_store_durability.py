@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relay.errors import Reason, StoreUnavailable, StoreUnusable
+from relay.errors import DeliveryReason, StoreUnavailable, StoreUnusable
 from relay.event import DeliveryState, Event
 from relay.stores.contract import Commit, Store
 from tests.stores.engine import (
@@ -46,7 +46,7 @@ async def test_only_what_is_open_comes_back(engine: Engine, store: Store, append
     """Of events with several deliveries, those that ended stay ended, and the others are pending."""
     event = await appender.append({"inbox": True, "chat": False, "crm": True, "erp": True})
     await settle(store, appender.held(event, 0, "inbox"), DELIVERED)
-    await settle(store, appender.held(event, 3, "erp"), dead(Reason.GONE))
+    await settle(store, appender.held(event, 3, "erp"), dead(DeliveryReason.GONE))
     await engine.close(store)
     assert await states(await engine.open(), event) == ["delivered", "pending", "pending", "dead"]
 

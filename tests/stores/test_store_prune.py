@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Event
 from relay.stores.contract import Retention, Store
 from tests.stores.engine import DELIVERED, DROPPED, NOW, Appender, Engine, dead, retry, settle
@@ -69,7 +69,7 @@ async def test_held_event_stays_after_reopen(engine: Engine, store: Store, appen
 async def test_dead_letters_stay_longer(store: Store, appender: Appender) -> None:
     """An event with a dead letter stays as long as dead letters do, counted from its end."""
     event = await appender.append({"inbox": True})
-    await settle(store, appender.held(event), dead(Reason.TIMEOUT), at=NOW + 5 * DAY)
+    await settle(store, appender.held(event), dead(DeliveryReason.TIMEOUT), at=NOW + 5 * DAY)
     assert await prune(store, now=NOW + 34 * DAY) == 0
     assert await prune(store, now=NOW + 36 * DAY) == 1
     assert (await store.counts()).dead == {}

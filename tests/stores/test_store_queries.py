@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.stores.contract import Query, Store
 from tests.stores.engine import DELIVERED, NOW, Appender, dead, settle
 
@@ -54,11 +54,11 @@ async def test_dead_letters_are_listed_filtered_and_paged(store: Store, appender
     first = await appender.append({"inbox": True, "chat": True}, route="hello")
     second = await appender.append({"inbox": True, "chat": True}, route="github")
     third = await appender.append({"inbox": True, "chat": True}, route="hello")
-    await settle(store, appender.held(first, 0, "inbox"), dead(Reason.TIMEOUT), detail="slow")
-    await settle(store, appender.held(first, 1, "chat"), dead(Reason.GONE))
-    await settle(store, appender.held(second, 0, "inbox"), dead(Reason.GONE))
+    await settle(store, appender.held(first, 0, "inbox"), dead(DeliveryReason.TIMEOUT), detail="slow")
+    await settle(store, appender.held(first, 1, "chat"), dead(DeliveryReason.GONE))
+    await settle(store, appender.held(second, 0, "inbox"), dead(DeliveryReason.GONE))
     await settle(store, appender.held(third, 0, "inbox"), DELIVERED)
-    await settle(store, appender.held(third, 1, "chat"), dead(Reason.TIMEOUT))
+    await settle(store, appender.held(third, 1, "chat"), dead(DeliveryReason.TIMEOUT))
 
     async def listed(query: Query) -> list[tuple[str, str]]:
         return [(letter.event_id, letter.target) for letter in await store.dead(query)]
@@ -99,8 +99,8 @@ async def test_counts_tell_what_waits_and_what_is_dead(store: Store, appender: A
     await appender.append({"inbox": False}, now=NOW + 60)
     await store.claim("inbox", NOW, 1, 10**9)
     ended = await appender.append({"inbox": True, "chat": True, "crm": True})
-    await settle(store, appender.held(ended, 0, "inbox"), dead(Reason.GONE))
-    await settle(store, appender.held(ended, 1, "chat"), dead(Reason.TIMEOUT))
+    await settle(store, appender.held(ended, 0, "inbox"), dead(DeliveryReason.GONE))
+    await settle(store, appender.held(ended, 1, "chat"), dead(DeliveryReason.TIMEOUT))
     await settle(store, appender.held(ended, 2, "crm"), DELIVERED)
     counts = await store.counts()
     assert counts.pending == {"inbox": 2, "chat": 1}

@@ -5,28 +5,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.delivery.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState, admit, after
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 
 POLICY = BreakerPolicy(failures=3, cool_off=30.0, max_cool_off=100.0)
-DOWN = (Reason.UNAVAILABLE, Reason.TIMEOUT, Reason.CONNECTION, Reason.TLS, Reason.DNS)
+DOWN = (
+    DeliveryReason.UNAVAILABLE,
+    DeliveryReason.TIMEOUT,
+    DeliveryReason.CONNECTION,
+    DeliveryReason.TLS,
+    DeliveryReason.DNS,
+)
 
 
 def failing(breaker: Breaker, times: int, now: float = 0.0) -> Breaker:
     for _ in range(times):
-        breaker = after(breaker, Reason.TIMEOUT, POLICY, now)
+        breaker = after(breaker, DeliveryReason.TIMEOUT, POLICY, now)
     return breaker
 
 
 @pytest.mark.parametrize("reason", DOWN)
-def test_opens_after_failures_in_a_row(reason: Reason) -> None:
+def test_opens_after_failures_in_a_row(reason: DeliveryReason) -> None:
     breaker = failing(CLOSED, 2)
     assert breaker.state is BreakerState.CLOSED
     breaker = after(breaker, reason, POLICY, 10.0)
     assert (breaker.state, breaker.until, breaker.most) == (BreakerState.OPEN, 40.0, 0)
 
 
-@pytest.mark.parametrize("reason", [None, *(set(Reason) - set(DOWN))])
-def test_what_shows_life_does_not_count(reason: Reason | None) -> None:
+@pytest.mark.parametrize("reason", [None, *(set(DeliveryReason) - set(DOWN))])
+def test_what_shows_life_does_not_count(reason: DeliveryReason | None) -> None:
     breaker = failing(CLOSED, 2)
     assert after(breaker, reason, POLICY, 0.0) == CLOSED
 
@@ -42,7 +48,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_most() -> None:
     for _ in range(4):
         waits.append(breaker.until - now)
         now = breaker.until
-        breaker = after(admit(breaker, now), Reason.CONNECTION, POLICY, now)
+        breaker = after(admit(breaker, now), DeliveryReason.CONNECTION, POLICY, now)
     assert waits == [30.0, 60.0, 100.0, 100.0]
 
 
@@ -61,9 +67,9 @@ def test_failures_in_flight_when_it_opened_do_not_prolong_it() -> None:
     assert failing(breaker, 10, now=20.0) == breaker
 
 
-@given(st.lists(st.tuples(st.sampled_from([None, *Reason]), st.floats(0, 50)), max_size=200))
+@given(st.lists(st.tuples(st.sampled_from([None, *DeliveryReason]), st.floats(0, 50)), max_size=200))
 def test_never_waits_longer_than_the_most_and_always_comes_back(
-    steps: list[tuple[Reason | None, float]],
+    steps: list[tuple[DeliveryReason | None, float]],
 ) -> None:
     breaker, now = CLOSED, 0.0
     for reason, gap in steps:

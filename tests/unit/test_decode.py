@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.errors import Refusal, Rejected
+from relay.errors import Rejected, RequestReason
 from relay.routing.body import check_media_type, decode_json, decompress
 
 LIMIT = 1 << 20
@@ -71,7 +71,7 @@ MALFORMED = {
 }
 
 
-def refusal(work: Callable[[], object]) -> Refusal | None:
+def refusal(work: Callable[[], object]) -> RequestReason | None:
     """Return why `work` is refused, or None if it is not."""
     try:
         work()
@@ -85,7 +85,7 @@ def test_what_is_no_strict_json_is_malformed(body: bytes) -> None:
     """What parsers disagree on is refused as malformed, with a short detail."""
     with pytest.raises(Rejected) as caught:
         decode_json(body)
-    assert caught.value.reason is Refusal.MALFORMED
+    assert caught.value.reason is RequestReason.MALFORMED
     assert len(caught.value.detail) < 300
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_strict_json_is_malformed(body: bytes) -> None:
 @example(b"1" * 4301)
 def test_any_bytes_give_a_value_or_rejected(body: bytes) -> None:
     """Whatever arrives, the answer is a value or a refusal."""
-    assert refusal(partial(decode_json, body)) in {None, Refusal.MALFORMED}
+    assert refusal(partial(decode_json, body)) in {None, RequestReason.MALFORMED}
 
 
 @given(text=st.text(alphabet='{}[]",:.0123456789eE+-\\u dtrfalsnNIy\n', max_size=60))
@@ -155,7 +155,7 @@ def test_limit_is_exact() -> None:
     assert len(decompress(gzip.compress(b"x" * 1000), "gzip", 1000)) == 1000
     with pytest.raises(Rejected) as caught:
         decompress(gzip.compress(b"x" * 1001), "gzip", 1000)
-    assert caught.value.reason is Refusal.BODY_TOO_LARGE
+    assert caught.value.reason is RequestReason.BODY_TOO_LARGE
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -171,7 +171,7 @@ def test_bomb_is_too_large_and_costs_no_memory(encoding: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert caught.value.reason is Refusal.BODY_TOO_LARGE
+    assert caught.value.reason is RequestReason.BODY_TOO_LARGE
     assert peak < 4 * LIMIT
 
 
@@ -204,7 +204,7 @@ def test_damaged_gzip_is_malformed(body: bytes) -> None:
     """Anything but one whole gzip member is malformed."""
     with pytest.raises(Rejected) as caught:
         decompress(body, "gzip", LIMIT)
-    assert caught.value.reason is Refusal.MALFORMED
+    assert caught.value.reason is RequestReason.MALFORMED
 
 
 @given(body=st.binary(max_size=200), encoding=st.sampled_from(["gzip", "deflate"]))
@@ -212,7 +212,7 @@ def test_any_bytes_decompress_or_are_rejected(body: bytes, encoding: str) -> Non
     """Whatever is called compressed, the answer is bytes or a refusal."""
     for data in (body, gzip.compress(b"x" * 50)[:20] + body):
         answer = refusal(partial(decompress, data, encoding, 1000))
-        assert answer in {None, Refusal.MALFORMED, Refusal.BODY_TOO_LARGE}
+        assert answer in {None, RequestReason.MALFORMED, RequestReason.BODY_TOO_LARGE}
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_unknown_encoding_is_unsupported(encoding: str) -> None:
     """An encoding that we don't undo, or a chain of them, is answered with 415."""
     with pytest.raises(Rejected) as caught:
         decompress(gzip.compress(b"hello"), encoding, LIMIT)
-    assert caught.value.reason is Refusal.UNSUPPORTED_MEDIA_TYPE
+    assert caught.value.reason is RequestReason.UNSUPPORTED_MEDIA_TYPE
     assert caught.value.reason.status == 415
 
 
@@ -245,4 +245,4 @@ def test_other_media_types_are_unsupported(content_type: str) -> None:
     """Any other media type is answered with 415."""
     with pytest.raises(Rejected) as caught:
         check_media_type(content_type)
-    assert caught.value.reason is Refusal.UNSUPPORTED_MEDIA_TYPE
+    assert caught.value.reason is RequestReason.UNSUPPORTED_MEDIA_TYPE

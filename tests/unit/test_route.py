@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from relay import Event, Request
-from relay.errors import Refusal, Rejected, TransformFailed
+from relay.errors import Rejected, RequestReason, TransformFailed
 from relay.event import Owed
 from relay.expression.cel import Expression, Scope, variables
 from relay.routing.route import (
@@ -41,7 +41,9 @@ class NeedsName:
     def validate(self, body: bytes, value: Any) -> Any:
         if not isinstance(value, dict) or "name" not in value:
             raise Rejected(
-                Refusal.INVALID, "the body is not what this route takes", where=(("name", "is missing"),)
+                RequestReason.INVALID,
+                "the body is not what this route takes",
+                where=(("name", "is missing"),),
             )
         return {"checked": value["name"]}
 
@@ -101,22 +103,24 @@ def transformed(transform: Transform, body: bytes = b"{}", **options: Any) -> Ou
 def test_request_that_does_not_verify_is_refused_without_a_reason() -> None:
     """401 comes first, before the body is looked at, and tells a stranger nothing."""
     found = rejection(route(scheme=github([b"secret"])), b"not json", {"x-hub-signature-256": "sha256=00"})
-    assert found.reason is Refusal.NOT_VERIFIED
+    assert found.reason is RequestReason.NOT_VERIFIED
     assert found.detail == "the request could not be verified"
 
 
 @pytest.mark.parametrize(
     ("body", "headers", "reason"),
     [
-        (b"{", {}, Refusal.MALFORMED),
-        (b"{}", {"content-type": "text/html"}, Refusal.UNSUPPORTED_MEDIA_TYPE),
-        (b"{}", {"content-encoding": "br"}, Refusal.UNSUPPORTED_MEDIA_TYPE),
-        (b"{}", {"content-encoding": "gzip"}, Refusal.MALFORMED),
-        (b"\x1f\x8b", {"content-encoding": "gzip"}, Refusal.MALFORMED),
-        (b'{"no": 1}', {}, Refusal.INVALID),
+        (b"{", {}, RequestReason.MALFORMED),
+        (b"{}", {"content-type": "text/html"}, RequestReason.UNSUPPORTED_MEDIA_TYPE),
+        (b"{}", {"content-encoding": "br"}, RequestReason.UNSUPPORTED_MEDIA_TYPE),
+        (b"{}", {"content-encoding": "gzip"}, RequestReason.MALFORMED),
+        (b"\x1f\x8b", {"content-encoding": "gzip"}, RequestReason.MALFORMED),
+        (b'{"no": 1}', {}, RequestReason.INVALID),
     ],
 )
-def test_body_that_cannot_be_read_is_rejected(body: bytes, headers: dict[str, str], reason: Refusal) -> None:
+def test_body_that_cannot_be_read_is_rejected(
+    body: bytes, headers: dict[str, str], reason: RequestReason
+) -> None:
     """Each fault of a body has its own reason."""
     assert rejection(route(validator=NeedsName()), body, headers).reason is reason
 
@@ -130,14 +134,14 @@ def test_quarantine_keeps_what_is_verified_but_invalid() -> None:
     """On a route that quarantines, an invalid body is returned with the fault beside it."""
     found = checked(route(validator=NeedsName(), quarantines=True), b'{"no": 1}')
     assert found.invalid is not None
-    assert found.invalid.reason is Refusal.INVALID
+    assert found.invalid.reason is RequestReason.INVALID
     assert found.body == b'{"no": 1}'
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"a": 1, "a": 2}'])
 def test_quarantine_does_not_keep_what_is_malformed(body: bytes) -> None:
     """What is not even JSON is malformed, on a route that quarantines too."""
-    assert rejection(route(validator=NeedsName(), quarantines=True), body).reason is Refusal.MALFORMED
+    assert rejection(route(validator=NeedsName(), quarantines=True), body).reason is RequestReason.MALFORMED
 
 
 def test_valid_body_gives_the_validators_payload() -> None:
@@ -264,7 +268,7 @@ def test_handshake_is_answered_after_the_signature() -> None:
     answer = check(made, "", Incoming(scheme.sign(body, "", NOW).headers, body), {}, NOW)
     assert isinstance(answer, Handshake)
     assert json.loads(answer.body) == {"challenge": "3eZb"}
-    assert rejection(made, body).reason is Refusal.NOT_VERIFIED
+    assert rejection(made, body).reason is RequestReason.NOT_VERIFIED
 
 
 # --- choose ------------------------------------------------------------------------------------------

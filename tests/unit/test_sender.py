@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery, Event, format_id
 from relay.http.egress import EgressBlocked
 from relay.routing.transform import Outgoing
@@ -123,37 +123,40 @@ def several(*errors: OSError) -> aiohttp.ClientConnectorError:
 
 
 BLOCKED = EgressBlocked("169.254.169.254 lies in 169.254.0.0/16, which the relay does not dial at all")
-REASONS: list[tuple[Exception, Reason]] = [
-    (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), Reason.DNS),
-    (socket.gaierror(-2, "Name or service not known"), Reason.DNS),
-    (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "wrong version number")), Reason.TLS),
-    (aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError("self-signed")), Reason.TLS),
-    (ssl.SSLError(1, "bad record mac"), Reason.TLS),
-    (TimeoutError(), Reason.TIMEOUT),
-    (aiohttp.ServerTimeoutError(), Reason.TIMEOUT),
-    (aiohttp.ConnectionTimeoutError(), Reason.TIMEOUT),
-    (aiohttp.SocketTimeoutError(), Reason.TIMEOUT),
-    (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")), Reason.CONNECTION),
-    (aiohttp.ServerDisconnectedError(), Reason.CONNECTION),
-    (aiohttp.ClientPayloadError("cut short"), Reason.CONNECTION),
-    (aiohttp.ClientOSError(104, "reset"), Reason.CONNECTION),
-    (ConnectionResetError(104, "reset"), Reason.CONNECTION),
-    (BrokenPipeError(32, "broken pipe"), Reason.CONNECTION),
-    (ValueError("anything else"), Reason.CONNECTION),
-    (BLOCKED, Reason.BLOCKED),
-    (aiohttp.ClientConnectorError(KEY, BLOCKED), Reason.BLOCKED),
+REASONS: list[tuple[Exception, DeliveryReason]] = [
+    (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), DeliveryReason.DNS),
+    (socket.gaierror(-2, "Name or service not known"), DeliveryReason.DNS),
+    (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "wrong version number")), DeliveryReason.TLS),
+    (
+        aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError("self-signed")),
+        DeliveryReason.TLS,
+    ),
+    (ssl.SSLError(1, "bad record mac"), DeliveryReason.TLS),
+    (TimeoutError(), DeliveryReason.TIMEOUT),
+    (aiohttp.ServerTimeoutError(), DeliveryReason.TIMEOUT),
+    (aiohttp.ConnectionTimeoutError(), DeliveryReason.TIMEOUT),
+    (aiohttp.SocketTimeoutError(), DeliveryReason.TIMEOUT),
+    (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")), DeliveryReason.CONNECTION),
+    (aiohttp.ServerDisconnectedError(), DeliveryReason.CONNECTION),
+    (aiohttp.ClientPayloadError("cut short"), DeliveryReason.CONNECTION),
+    (aiohttp.ClientOSError(104, "reset"), DeliveryReason.CONNECTION),
+    (ConnectionResetError(104, "reset"), DeliveryReason.CONNECTION),
+    (BrokenPipeError(32, "broken pipe"), DeliveryReason.CONNECTION),
+    (ValueError("anything else"), DeliveryReason.CONNECTION),
+    (BLOCKED, DeliveryReason.BLOCKED),
+    (aiohttp.ClientConnectorError(KEY, BLOCKED), DeliveryReason.BLOCKED),
     # Several addresses of a name: all refused, or one of them dialled in vain.
-    (several(BLOCKED, BLOCKED), Reason.BLOCKED),
-    (several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")), Reason.CONNECTION),
+    (several(BLOCKED, BLOCKED), DeliveryReason.BLOCKED),
+    (several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")), DeliveryReason.CONNECTION),
     (
         several(*[ConnectionRefusedError(111, f"Connect call failed {n}") for n in range(2)]),
-        Reason.CONNECTION,
+        DeliveryReason.CONNECTION,
     ),
-    (aiohttp.InvalidURL(URL("http://example.org")), Reason.BLOCKED),
+    (aiohttp.InvalidURL(URL("http://example.org")), DeliveryReason.BLOCKED),
 ]
 
 
 @pytest.mark.parametrize(("error", "reason"), REASONS, ids=lambda value: type(value).__name__)
-def test_exception_has_one_reason(error: Exception, reason: Reason) -> None:
+def test_exception_has_one_reason(error: Exception, reason: DeliveryReason) -> None:
     """Each exception of aiohttp, or below it, stands for one reason of the closed list."""
     assert reason_of(error) is reason

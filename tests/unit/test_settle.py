@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from relay.delivery.retry import RetryPolicy, by_schedule
 from relay.delivery.settle import Attempt, Settlement, Verdict, classify, drop, expire, fail, settle
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event
 
 SINCE = 1_700_000_000.0
@@ -23,7 +23,7 @@ def answered(status: int, retry_after: float | None = None) -> Attempt:
     return Attempt(NOW - 1, 1.0, status, retry_after=retry_after)
 
 
-def failed(reason: Reason) -> Attempt:
+def failed(reason: DeliveryReason) -> Attempt:
     return Attempt(NOW - 1, 1.0, reason=reason)
 
 
@@ -33,12 +33,14 @@ def decide(
     return settle(delivery(attempts), attempt, policy, give_up_on=give_up_on, now=NOW, chance=0.5)
 
 
-def expected_reason(status: int) -> Reason | None:
+def expected_reason(status: int) -> DeliveryReason | None:
     if status == 410:
-        return Reason.GONE
+        return DeliveryReason.GONE
     if status == 429:
-        return Reason.THROTTLED
-    return {2: None, 3: Reason.REDIRECTED, 4: Reason.REFUSED}.get(status // 100, Reason.UNAVAILABLE)
+        return DeliveryReason.THROTTLED
+    return {2: None, 3: DeliveryReason.REDIRECTED, 4: DeliveryReason.REFUSED}.get(
+        status // 100, DeliveryReason.UNAVAILABLE
+    )
 
 
 @pytest.mark.parametrize("status", range(100, 600))
@@ -50,7 +52,7 @@ def test_each_status_has_one_meaning(status: int) -> None:
 @pytest.mark.parametrize("status", [0, 600, 999, -1])
 def test_status_that_is_none_is_no_delivery(status: int) -> None:
     """A number outside HTTP's is no success."""
-    assert classify(status) is Reason.UNAVAILABLE
+    assert classify(status) is DeliveryReason.UNAVAILABLE
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -62,17 +64,17 @@ def test_2xx_is_delivered(status: int) -> None:
 @pytest.mark.parametrize(
     ("attempt", "reason"),
     [
-        (answered(500), Reason.UNAVAILABLE),
-        (answered(404), Reason.REFUSED),
-        (answered(302), Reason.REDIRECTED),
-        (answered(102), Reason.UNAVAILABLE),
-        (failed(Reason.TIMEOUT), Reason.TIMEOUT),
-        (failed(Reason.CONNECTION), Reason.CONNECTION),
-        (failed(Reason.TLS), Reason.TLS),
-        (failed(Reason.DNS), Reason.DNS),
+        (answered(500), DeliveryReason.UNAVAILABLE),
+        (answered(404), DeliveryReason.REFUSED),
+        (answered(302), DeliveryReason.REDIRECTED),
+        (answered(102), DeliveryReason.UNAVAILABLE),
+        (failed(DeliveryReason.TIMEOUT), DeliveryReason.TIMEOUT),
+        (failed(DeliveryReason.CONNECTION), DeliveryReason.CONNECTION),
+        (failed(DeliveryReason.TLS), DeliveryReason.TLS),
+        (failed(DeliveryReason.DNS), DeliveryReason.DNS),
     ],
 )
-def test_failure_is_tried_again(attempt: Attempt, reason: Reason) -> None:
+def test_failure_is_tried_again(attempt: Attempt, reason: DeliveryReason) -> None:
     """A claimed one --fails, budget left--> pending, due later; the attempt is counted, nobody else waits."""
     assert decide(attempt) == Settlement(Verdict.RETRY, DeliveryState.PENDING, 1, NOW + 60, reason)
     assert decide(attempt, attempts=1) == Settlement(
@@ -107,7 +109,8 @@ def test_retry_after_counts_with_429_and_503_alone(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "attempt", [answered(500), answered(404), answered(429), failed(Reason.TIMEOUT), failed(Reason.DNS)]
+    "attempt",
+    [answered(500), answered(404), answered(429), failed(DeliveryReason.TIMEOUT), failed(DeliveryReason.DNS)],
 )
 def test_used_up_budget_is_dead_with_the_last_reason(attempt: Attempt) -> None:
     """A claimed one --fails, budget used up--> dead, with the last reason."""
@@ -126,19 +129,19 @@ def test_last_attempt_still_holds_the_target() -> None:
 def test_old_delivery_is_dead_after_its_attempt() -> None:
     """From `max_age` on, a failure is the last, whatever attempts are left."""
     found = settle(delivery(0, SINCE - 3600), answered(500), POLICY, give_up_on=(), now=NOW, chance=0.5)
-    assert (found.verdict, found.reason) == (Verdict.DEAD, Reason.UNAVAILABLE)
+    assert (found.verdict, found.reason) == (Verdict.DEAD, DeliveryReason.UNAVAILABLE)
 
 
 @pytest.mark.parametrize(
     ("attempt", "reason", "pause"),
     [
-        (answered(410), Reason.GONE, True),
-        (failed(Reason.BLOCKED), Reason.BLOCKED, False),
-        (failed(Reason.TRANSFORM_FAILED), Reason.TRANSFORM_FAILED, False),
-        (failed(Reason.TARGET_REMOVED), Reason.TARGET_REMOVED, False),
+        (answered(410), DeliveryReason.GONE, True),
+        (failed(DeliveryReason.BLOCKED), DeliveryReason.BLOCKED, False),
+        (failed(DeliveryReason.TRANSFORM_FAILED), DeliveryReason.TRANSFORM_FAILED, False),
+        (failed(DeliveryReason.TARGET_REMOVED), DeliveryReason.TARGET_REMOVED, False),
     ],
 )
-def test_final_reasons_are_dead_at_once(attempt: Attempt, reason: Reason, pause: bool) -> None:  # noqa: FBT001  a table's column
+def test_final_reasons_are_dead_at_once(attempt: Attempt, reason: DeliveryReason, pause: bool) -> None:  # noqa: FBT001  a table's column
     """A claimed one --410, blocked, transform raised--> dead at once; 410 pauses the target as well."""
     assert decide(attempt) == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=reason, pause=pause)
 
@@ -165,7 +168,7 @@ def test_none_of_a_transform_is_dropped() -> None:
 def test_delivery_that_waited_too_long_expires(age: float) -> None:
     """A claimed one --older than max_age--> dead: expired, without an attempt."""
     assert expire(delivery(2), POLICY, SINCE + age) == Settlement(
-        Verdict.DEAD, DeliveryState.DEAD, 2, reason=Reason.EXPIRED
+        Verdict.DEAD, DeliveryState.DEAD, 2, reason=DeliveryReason.EXPIRED
     )
 
 
@@ -176,9 +179,10 @@ def test_younger_delivery_does_not_expire(age: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [Reason.TRANSFORM_FAILED, Reason.TARGET_REMOVED, Reason.DROPPED_BY_OPERATOR]
+    "reason",
+    [DeliveryReason.TRANSFORM_FAILED, DeliveryReason.TARGET_REMOVED, DeliveryReason.DROPPED_BY_OPERATOR],
 )
-def test_what_cannot_be_attempted_is_dead(reason: Reason) -> None:
+def test_what_cannot_be_attempted_is_dead(reason: DeliveryReason) -> None:
     """Without an attempt, none is counted."""
     assert fail(delivery(2), reason) == Settlement(Verdict.DEAD, DeliveryState.DEAD, 2, reason=reason)
 
@@ -189,7 +193,7 @@ ATTEMPTS = st.builds(
     duration=st.just(1.0),
     status=st.integers(100, 599),
     retry_after=st.none() | st.floats(0, 3600),
-) | st.builds(Attempt, at=st.just(NOW), duration=st.just(1.0), reason=st.sampled_from(list(Reason)))
+) | st.builds(Attempt, at=st.just(NOW), duration=st.just(1.0), reason=st.sampled_from(list(DeliveryReason)))
 
 
 @given(
@@ -211,7 +215,7 @@ def test_each_settlement_is_whole(
     assert (
         found.due >= now + (attempt.retry_after or 0) if attempt.status in {429, 503} else found.due >= now
     ) or (found.verdict is not Verdict.RETRY)
-    assert found.pause is (found.reason is Reason.GONE)
+    assert found.pause is (found.reason is DeliveryReason.GONE)
 
 
 @given(attempts=st.lists(ATTEMPTS, min_size=3, max_size=3))

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from relay.delivery.settle import Attempt
-from relay.errors import Reason
+from relay.errors import DeliveryReason
 from relay.event import SEQ_SHIFT, Delivery, DeliveryState, Event, Owed, format_id
 from relay.stores.contract import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
@@ -167,7 +167,7 @@ def delivery_record(row: Row, tag: int, tried: tuple[AttemptRecord, ...] = ()) -
     seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail, _, _ = row
     return DeliveryRecord(
         format_id(seq, tag), n, forward, target, DeliveryState(state), attempts, due, settled,
-        Reason(reason).value if reason else "", status, detail, tried,
+        DeliveryReason(reason).value if reason else "", status, detail, tried,
     )  # fmt: skip
 
 
