@@ -177,14 +177,18 @@ class Relay:
             await asyncio.wait_for(self._reloading.acquire(), self._loaded.config.limits.shutdown)
         except TimeoutError:
             self.stuck = True
-            _log.warning("reload_abandoned", detail="code of a route does not end while it is imported")
+            _log.warning(
+                "reload_abandoned", detail="code of a route does not end while it is imported"
+            )
         await self.lanes.stop()
 
     def _serve_routes(self) -> None:
         for route in self._loaded.routes.values():
             self.metrics.add_route(route)
             if any(scheme.name == "none" for scheme in route.schemes.values()):
-                _log.warning("route_unverified", route=route.name, detail="anyone who reaches it is believed")
+                _log.warning(
+                    "route_unverified", route=route.name, detail="anyone who reaches it is believed"
+                )
         self.metrics.payload.fit(self._loaded.routes)
         self.server.serve(self._loaded.routes)
 
@@ -192,7 +196,9 @@ class Relay:
         kept = list(self._loaded.targets)
         try:
             buried = await self.store.bury(kept, DeliveryReason.TARGET_REMOVED.value, steady())
-        except StoreUnavailable as error:  # what waits for them is buried at the next reload or start
+        except (
+            StoreUnavailable
+        ) as error:  # what waits for them is buried at the next reload or start
             _log.error("targets_not_buried", detail=str(error))
             return
         for target, count in buried.items():
@@ -277,7 +283,13 @@ def _check_lasting(now: Loaded, fresh: Loaded) -> None:
         if name in now.targets
     }
     problems = [
-        Problem(str(fresh.path), 1, 1, f"{name} was changed", "restart the relay for this; nothing is lost")
+        Problem(
+            str(fresh.path),
+            1,
+            1,
+            f"{name} was changed",
+            "restart the relay for this; nothing is lost",
+        )
         for name, is_changed in changed.items()
         if is_changed
     ]

@@ -61,7 +61,9 @@ async def start_process() -> AsyncIterator[StartProcess]:
     """Return what starts a relay as a process; those that still run after the test are killed."""
     started: list[RelayProcess] = []
 
-    async def start(site: Site, environment: dict[str, str] | None = None, *options: str) -> RelayProcess:
+    async def start(
+        site: Site, environment: dict[str, str] | None = None, *options: str
+    ) -> RelayProcess:
         process = await RelayProcess.start(site, environment, *options)
         started.append(process)
         return process

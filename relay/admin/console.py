@@ -12,7 +12,9 @@ from relay.metrics.series import TargetState
 @cache
 def _template() -> Template:
     loader = PackageLoader("relay.admin", "pages")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("console.html")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
+        "console.html"
+    )
 
 
 def page(

@@ -12,7 +12,9 @@ from relay.routing.body import decode_json, decompress
 PAGE = 1000  # events that are looked at together
 PAGE_BYTES = 4 << 20  # bytes of bodies that come together
 MEDIA_TYPE = "application/x-ndjson"
-_LINES = bytes.maketrans(b"\r\n", b"  ")  # between JSON's tokens only: inside of a text they are escapes
+_LINES = bytes.maketrans(
+    b"\r\n", b"  "
+)  # between JSON's tokens only: inside of a text they are escapes
 
 
 def lines(events: Iterable[Event], limit: Callable[[str], int]) -> bytes:

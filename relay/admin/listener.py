@@ -37,7 +37,9 @@ _BODY = 1 << 20  # bytes of a request
 _PATIENCE = 10.0  # seconds for it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 2.0**33  # seconds; an event's number has no room for later ones
-_REPLAY = 'send {"id": "…", "target": "…"}, or {"deliveries": [{"event": "…", "n": 0, "target": "…"}]}'
+_REPLAY = (
+    'send {"id": "…", "target": "…"}, or {"deliveries": [{"event": "…", "n": 0, "target": "…"}]}'
+)
 
 
 @dataclass(slots=True)
@@ -103,7 +105,9 @@ class _Admin:
         state.metrics.observe(self._snapshot)
 
     @web.middleware
-    async def guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+    async def guard(
+        self, request: web.Request, handler: Callable[[web.Request], Any]
+    ) -> web.StreamResponse:
         """Let in who may; a page elsewhere can't reach through a browser on this machine."""
         if request.path not in _OPEN and not self._allowed(request):
             return _problem(401, "a token is needed: send authorization: Bearer …")
@@ -160,7 +164,9 @@ class _Admin:
         return web.json_response(dict(await self._state.about()))
 
     async def routes(self, _: web.Request) -> web.Response:
-        return web.json_response({"routes": [describe(route) for route in self._state.routes().values()]})
+        return web.json_response(
+            {"routes": [describe(route) for route in self._state.routes().values()]}
+        )
 
     async def targets(self, _: web.Request) -> web.Response:
         self._counts = await self._state.store.counts()
@@ -187,7 +193,11 @@ class _Admin:
             generation = await self._state.reload()
         except ConfigInvalid as error:
             problems = [asdict(problem) for problem in error.problems]
-            said = {"type": "about:blank", "status": 422, "detail": "the configuration is not valid"}
+            said = {
+                "type": "about:blank",
+                "status": 422,
+                "detail": "the configuration is not valid",
+            }
             return web.json_response(
                 said | {"problems": problems}, status=422, content_type="application/problem+json"
             )
@@ -279,7 +289,9 @@ class _Admin:
             dead=[shapes.delivery(record) for record in dead],
         )
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        return web.Response(text=text, content_type="text/html", headers={"content-security-policy": policy})
+        return web.Response(
+            text=text, content_type="text/html", headers={"content-security-policy": policy}
+        )
 
     def _snapshot(self) -> Snapshot:
         """Put together what the store counted and what is in the lanes' memory."""

@@ -66,7 +66,9 @@ class Replayer:
         now = steady()
         wanted = [one for one in wanted if one[2] in self._lanes]
         done = await asyncio.gather(*(self._store.replay(seq, n, now) for seq, n, _ in wanted))
-        targets = [target for (_, _, target), replayed in zip(wanted, done, strict=True) if replayed]
+        targets = [
+            target for (_, _, target), replayed in zip(wanted, done, strict=True) if replayed
+        ]
         for target in set(targets):
             if (lane := self._lanes.get(target)) is not None:
                 lane.wake(now)
@@ -82,7 +84,9 @@ class Replayer:
             check_allowed(route, event.sender, scope)
         except Rejected as rejected:
             places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
-            raise CannotReplay(f"it is still not valid: {rejected.detail} {places}".strip()) from None
+            raise CannotReplay(
+                f"it is still not valid: {rejected.detail} {places}".strip()
+            ) from None
         filtered = choose(route, read, scope, self._lanes)
         if not await self._store.release(event, assigned(filtered.owed, event, self._lanes), now):
             return []

@@ -34,12 +34,17 @@ class StrictRunner(web.AppRunner):
     def __init__(self, app: web.Application, refuse: Refuse, **options: Any) -> None:
         super().__init__(app, **options)
         self._refuse = refuse
-        self._options = {name: value for name, value in options.items() if name != "shutdown_timeout"}
+        self._options = {
+            name: value for name, value in options.items() if name != "shutdown_timeout"
+        }
 
     async def _make_server(self) -> StrictServer:
         made = await super()._make_server()
         return StrictServer(
-            made.request_handler, self._refuse, request_factory=made.request_factory, **self._options
+            made.request_handler,
+            self._refuse,
+            request_factory=made.request_factory,
+            **self._options,
         )
 
 
@@ -47,7 +52,11 @@ class _Connection(RequestHandler):
     __slots__ = ("_refuse",)
 
     def __init__(
-        self, server: StrictServer, refuse: Refuse, loop: asyncio.AbstractEventLoop, options: dict[str, Any]
+        self,
+        server: StrictServer,
+        refuse: Refuse,
+        loop: asyncio.AbstractEventLoop,
+        options: dict[str, Any],
     ) -> None:
         super().__init__(server, loop=loop, **options)
         self._refuse = refuse

@@ -8,7 +8,9 @@ from relay.stores.contract import DeliveryRecord, EventRecord
 
 def moment(at: float | None) -> str | None:
     """Return a time as text."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return (
+        None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    )
 
 
 def event(record: EventRecord) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def _told(module: str, function: str) -> str:
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_bytes())
-    found = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    found = next(
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
+    )
     return ast.get_docstring(found) or ""
 
 

@@ -23,7 +23,9 @@ from relay.event import SEQ_SHIFT, parse_id
 _PATIENCE = 60.0  # seconds for a page
 _SINCE = "Only events accepted from then on, such as 2026-11-23T08:00:00Z."
 _STDOUT = Path("-")
-Tell = Callable[[int, float], None]  # events so far, and until when (seconds since the epoch) all are there
+Tell = Callable[
+    [int, float], None
+]  # events so far, and until when (seconds since the epoch) all are there
 
 
 def export(
@@ -50,10 +52,14 @@ def export(
     try:
         with _opened(output) as file, _progress(end) as tell:
             count = asyncio.run(_copy(asked, query, file, tell))
-            if not count and all(one["route"] != route for one in asked.get("/api/routes")["routes"]):
+            if not count and all(
+                one["route"] != route for one in asked.get("/api/routes")["routes"]
+            ):
                 show.fail(f"there is no route {route!r}, and no event of it")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would flush into it at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # Python would flush into it at exit
         raise SystemExit(1) from None
     except OSError as error:
         show.fail(f"{output}: {error.strerror}")
@@ -76,7 +82,11 @@ async def _copy(asked: Client, query: Mapping[str, str], file: BinaryIO, tell: T
                 async with session.get(page) as response:
                     if response.status != 200:
                         show.fail(
-                            str((await response.json(content_type=None)).get("detail", response.status))
+                            str(
+                                (await response.json(content_type=None)).get(
+                                    "detail", response.status
+                                )
+                            )
                         )
                     text = await response.read()
                     file.write(text)
@@ -87,7 +97,9 @@ async def _copy(asked: Client, query: Mapping[str, str], file: BinaryIO, tell: T
                     at = parse_id(page.query["after"])
                     tell(count, (at[0] >> SEQ_SHIFT) / 1000 if at else 0.0)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        show.fail(f"the relay at {asked.url} does not answer ({str(error) or type(error).__name__})")
+        show.fail(
+            f"the relay at {asked.url} does not answer ({str(error) or type(error).__name__})"
+        )
 
 
 @contextlib.contextmanager
@@ -114,7 +126,9 @@ def _progress(end: float) -> Iterator[Tell]:
     """Give what shows how far the export is; the events' times tell it, as nobody has counted them."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     console = show.errors()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as progress:
         bar = progress.add_task("exporting", total=None)
         began = 0.0
 
@@ -122,7 +136,10 @@ def _progress(end: float) -> Iterator[Tell]:
             nonlocal began
             began = began or at
             progress.update(
-                bar, total=max(end - began, 0.001), completed=at - began, description=f"{count} events"
+                bar,
+                total=max(end - began, 0.001),
+                completed=at - began,
+                description=f"{count} events",
             )
 
         yield tell

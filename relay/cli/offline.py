@@ -52,7 +52,9 @@ def check(
         raise SystemExit(1)
 
 
-def routes(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJson = False) -> None:
+def routes(
+    config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJson = False
+) -> None:
     """List incoming URLs, how they are verified, and where they forward to."""
     found = options.loaded(config, SecretsMode.PRETEND)
     described = [describe(route) for route in found.routes.values()]
@@ -62,9 +64,12 @@ def routes(config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJ
     rows = []
     for one in described:
         urls = [(f"http://{found.config.listen}{path}", one["scheme"]) for path in one["paths"]]
-        forwards = [(forward["name"], forward["to"], forward["when"]) for forward in one["forwards"]]
+        forwards = [
+            (forward["name"], forward["to"], forward["when"]) for forward in one["forwards"]
+        ]
         rows += [
-            (*(url or ("", "")), *(forward or ("", "", ""))) for url, forward in zip_longest(urls, forwards)
+            (*(url or ("", "")), *(forward or ("", "", "")))
+            for url, forward in zip_longest(urls, forwards)
         ]
     show.table(("URL", "scheme", "forward", "to", "when"), rows)
 
@@ -94,14 +99,18 @@ def try_(
     except (OSError, trial.SampleInvalid) as error:
         show.fail(str(error), 2)
     pick_sender(chosen, sender)
-    result = trial.attempt(chosen, found.targets, body, headers, query=query, sender=sender, signed=signed)
+    result = trial.attempt(
+        chosen, found.targets, body, headers, query=query, sender=sender, signed=signed
+    )
     ok = all(step.ok for step in result.steps)
     if as_json:
         show.as_json(_trial_json(result, ok=ok))
     else:
         for step in result.steps:
             detail = escape(step.detail).replace("\n", "\n    ")
-            show.console().print(f"{show.mark(ok=step.ok)} [bold]{escape(step.name)}[/bold] {detail}")
+            show.console().print(
+                f"{show.mark(ok=step.ok)} [bold]{escape(step.name)}[/bold] {detail}"
+            )
         for sent in result.sent:
             if sent.request is not None:
                 show.console().print(f"\n[bold]{escape(sent.target)}[/bold] gets")
@@ -126,7 +135,9 @@ def test(
                 faults = trial.judge(trial.read_sample(path), route, found.targets)
             except trial.SampleInvalid as error:
                 faults = [str(error)]
-            results.append({"route": route.name, "sample": path.stem, "ok": not faults, "faults": faults})
+            results.append(
+                {"route": route.name, "sample": path.stem, "ok": not faults, "faults": faults}
+            )
             if not as_json:
                 show.console().print(f"{show.mark(ok=not faults)} {route.name}/{path.stem}")
                 for fault in faults:
@@ -141,7 +152,9 @@ def test(
 
 
 def schema(
-    of: Annotated[Literal["relay", "targets", "route"], typer.Argument(help="Which kind of file.")] = "relay",
+    of: Annotated[
+        Literal["relay", "targets", "route"], typer.Argument(help="Which kind of file.")
+    ] = "relay",
     as_json: options.AsJson = True,  # noqa: ARG001 - taken so that every command takes it
 ) -> None:
     """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors; always JSON."""
@@ -191,7 +204,9 @@ def _trial_json(result: trial.Trial, *, ok: bool) -> dict[str, object]:
     return {
         "ok": ok,
         "refusal": result.refusal.reason.value if result.refusal else None,
-        "steps": [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in result.steps],
+        "steps": [
+            {"name": step.name, "ok": step.ok, "detail": step.detail} for step in result.steps
+        ],
         "requests": [
             {
                 "forward": sent.forward,

@@ -10,7 +10,9 @@ from relay.cli import options, show
 from relay.cli.client import client
 
 _Target = Annotated[str, typer.Argument(help="The target's name.")]
-_Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, the newest first.")]
+_Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, the newest first.")
+]
 
 
 def why(
@@ -32,7 +34,9 @@ def why(
 def events(
     route: Annotated[str, typer.Option(help="Only this route's.")] = "",
     type_: Annotated[str, typer.Option("--type", help="Only this type.")] = "",
-    quarantined: Annotated[bool, typer.Option("--quarantined", help="Only those in quarantine.")] = False,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", help="Only those in quarantine.")
+    ] = False,
     limit: _Limit = 20,
     config: options.Config = options.DEFAULT_CONFIG,
     url: options.Url = "",
@@ -92,7 +96,9 @@ def pause(
     as_json: options.AsJson = False,
 ) -> None:
     """Make no attempt at a target until it is resumed, also after a restart; what comes for it waits."""
-    _steer(client(config, url, token).post(f"/api/targets/{quote(target)}/pause", {}), as_json=as_json)
+    _steer(
+        client(config, url, token).post(f"/api/targets/{quote(target)}/pause", {}), as_json=as_json
+    )
 
 
 def resume(
@@ -103,7 +109,9 @@ def resume(
     as_json: options.AsJson = False,
 ) -> None:
     """Go on with a target at once, whatever made it wait."""
-    _steer(client(config, url, token).post(f"/api/targets/{quote(target)}/resume", {}), as_json=as_json)
+    _steer(
+        client(config, url, token).post(f"/api/targets/{quote(target)}/resume", {}), as_json=as_json
+    )
 
 
 def _steer(answer: dict[str, Any], *, as_json: bool) -> None:
@@ -116,7 +124,9 @@ def _steer(answer: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _tell(event: dict[str, Any]) -> None:
-    show.console().print(f"[bold]{event['id']}[/bold]  {escape(event['route'])}  {event['received']}")
+    show.console().print(
+        f"[bold]{event['id']}[/bold]  {escape(event['route'])}  {event['received']}"
+    )
     for name in ("sender", "type", "key", "dedupe_id"):
         if event[name]:
             show.console().print(f"  {name:9} {escape(event[name])}")
@@ -128,7 +138,11 @@ def _tell(event: dict[str, Any]) -> None:
     elif not event["deliveries"]:
         show.console().print("  owes no delivery: no forward took it")
     for one in event["deliveries"]:
-        arrow = one["target"] if one["forward"] == one["target"] else f"{one['forward']} → {one['target']}"
+        arrow = (
+            one["target"]
+            if one["forward"] == one["target"]
+            else f"{one['forward']} → {one['target']}"
+        )
         show.console().print(f"  [bold]{escape(arrow)}[/bold]  {_fate(one)}")
         for failed in one["failed"]:
             status = f" {failed['status']}" if failed["status"] else ""

@@ -11,15 +11,22 @@ from relay.errors import ConfigInvalid
 
 Config = Annotated[
     Path,
-    typer.Option("--config", envvar="RELAY_CONFIG", help="The relay's configuration.", show_default=True),
+    typer.Option(
+        "--config", envvar="RELAY_CONFIG", help="The relay's configuration.", show_default=True
+    ),
 ]
 DEFAULT_CONFIG = Path("config/relay.yaml")
 EventId = Annotated[str, typer.Argument(help="The relay's id of the event, or the sender's.")]
 Sender = Annotated[str, typer.Option(help="Which sender to be, on a route that has several.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Url = Annotated[str, typer.Option("--url", help="The admin listener, if it is not the configuration's.")]
+Url = Annotated[
+    str, typer.Option("--url", help="The admin listener, if it is not the configuration's.")
+]
 Token = Annotated[
-    str, typer.Option("--token", envvar="RELAY_TOKEN", help="The admin token, if not the configuration's.")
+    str,
+    typer.Option(
+        "--token", envvar="RELAY_TOKEN", help="The admin token, if not the configuration's."
+    ),
 ]
 
 

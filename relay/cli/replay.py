@@ -23,16 +23,23 @@ _SINCE = "Only of events accepted from then on, such as 2026-11-23T08:00:00Z."
 
 def replay(
     event_id: options.EventId = "",
-    target: Annotated[str, typer.Option(help="With an ID: to this target, whatever became of it.")] = "",
+    target: Annotated[
+        str, typer.Option(help="With an ID: to this target, whatever became of it.")
+    ] = "",
     reason: Annotated[str, typer.Option(help="All dead for this reason.")] = "",
     route: Annotated[str, typer.Option(help="All dead of this route.")] = "",
     since: Annotated[str, typer.Option(help=_SINCE)] = "",
     until: Annotated[str, typer.Option(help="Only of events accepted before.")] = "",
     dead: Annotated[bool, typer.Option("--dead", help="All that is dead.")] = False,
     quarantined: Annotated[
-        bool, typer.Option("--quarantined", help="What is in quarantine: validate it again, and let it out.")
+        bool,
+        typer.Option(
+            "--quarantined", help="What is in quarantine: validate it again, and let it out."
+        ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be replayed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be replayed.")
+    ] = False,
     rate: Annotated[str, typer.Option(help="At most so many, such as 50/s.")] = "",
     config: options.Config = options.DEFAULT_CONFIG,
     url: options.Url = "",
@@ -51,10 +58,13 @@ def replay(
         return
     if event_id or not (filtered or target):
         show.fail(
-            "name an ID, or else a filter: --target --reason --route --since --until --dead --quarantined", 2
+            "name an ID, or else a filter: --target --reason --route --since --until --dead --quarantined",
+            2,
         )
     if quarantined and (target or reason or dead):
-        show.fail("what is in quarantine has no target yet: filter it by --route, --since, --until", 2)
+        show.fail(
+            "what is in quarantine has no target yet: filter it by --route, --since, --until", 2
+        )
     pace = _pace(rate)
     found = list(_quarantined(asked, narrowed) if quarantined else _dead(asked, narrowed))
     if dry_run:
@@ -77,7 +87,9 @@ def _all(asked: Client, found: list[dict[str, Any]], pace: Rate | None, *, as_js
     else:
         for one in refused:
             show.console().print(f"{show.mark(ok=False)} {one['event']}: {escape(one['why'])}")
-        show.console().print(f"{show.mark(ok=True)} {replayed.total()} replayed {_by_target(replayed)}")
+        show.console().print(
+            f"{show.mark(ok=True)} {replayed.total()} replayed {_by_target(replayed)}"
+        )
     if refused:
         raise SystemExit(1)
 
@@ -96,15 +108,24 @@ def _one(asked: Client, event_id: str, target: str, *, as_json: bool) -> None:
     elif answer["replayed"]:
         show.console().print(f"{show.mark(ok=True)} replayed to {', '.join(answer['replayed'])}")
     if not answer["replayed"]:
-        show.fail("nothing to replay: none of its deliveries is dead (name a --target to deliver again)")
+        show.fail(
+            "nothing to replay: none of its deliveries is dead (name a --target to deliver again)"
+        )
 
 
 def _dead(asked: Client, narrowed: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Find every dead letter of the filter, a page at a time."""
     before = ""
-    while page := asked.get("/api/dead", {**narrowed, "limit": str(_PAGE), "before": before})["dead"]:
+    while page := asked.get("/api/dead", {**narrowed, "limit": str(_PAGE), "before": before})[
+        "dead"
+    ]:
         for one in page:
-            yield {"event": one["event"], "n": one["n"], "target": one["target"], "reason": one["reason"]}
+            yield {
+                "event": one["event"],
+                "n": one["n"],
+                "target": one["target"],
+                "reason": one["reason"],
+            }
         before = page[-1]["event"]
 
 
@@ -117,7 +138,9 @@ def _quarantined(asked: Client, narrowed: dict[str, str]) -> Iterator[dict[str, 
         before = page[-1]["id"]
 
 
-def _release(asked: Client, part: list[dict[str, Any]], replayed: Counter[str]) -> list[dict[str, str]]:
+def _release(
+    asked: Client, part: list[dict[str, Any]], replayed: Counter[str]
+) -> list[dict[str, str]]:
     refused = []
     for one in part:
         status, answer = asked.ask("POST", "/api/replay", json={"id": one["event"]})
@@ -144,10 +167,15 @@ def _paced(found: list[dict[str, Any]], rate: Rate | None) -> Iterator[list[dict
 def _tell(found: list[dict[str, Any]], *, as_json: bool) -> None:
     counted = Counter((one["target"], one["reason"]) for one in found)
     if as_json:
-        told = [{"target": target, "reason": reason, "count": n} for (target, reason), n in counted.items()]
+        told = [
+            {"target": target, "reason": reason, "count": n}
+            for (target, reason), n in counted.items()
+        ]
         show.as_json({"found": len(found), "would_replay": told})
         return
-    show.table(("target", "reason", "count"), [(*key, count) for key, count in sorted(counted.items())])
+    show.table(
+        ("target", "reason", "count"), [(*key, count) for key, count in sorted(counted.items())]
+    )
     show.console().print(f"{len(found)} would be replayed")
 
 

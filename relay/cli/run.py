@@ -88,12 +88,16 @@ async def serve(loaded: Loaded, greet: Callable[[Loaded, Relay], None], *, watch
     if relay.stuck:
         os._exit(0)  # an orderly end would wait for that thread
     if relay.failed.is_set():
-        raise StoreUnusable("the store failed; see the log. Check the disk before the relay is started again")
+        raise StoreUnusable(
+            "the store failed; see the log. Check the disk before the relay is started again"
+        )
 
 
 async def _reload(relay: Relay, started: asyncio.Event) -> None:
     await started.wait()
-    with contextlib.suppress(Exception):  # the relay has logged every problem, and goes on as before
+    with contextlib.suppress(
+        Exception
+    ):  # the relay has logged every problem, and goes on as before
         await relay.reload()
 
 

@@ -61,7 +61,9 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, An
             text = await response.text()
             status = response.status
     except (aiohttp.ClientError, TimeoutError) as error:
-        show.fail(f"no relay answers at {url} ({str(error) or type(error).__name__}); is it running?")
+        show.fail(
+            f"no relay answers at {url} ({str(error) or type(error).__name__}); is it running?"
+        )
     try:
         return status, json.loads(text)
     except ValueError:

@@ -17,7 +17,9 @@ _NAMES = "; ".join(f"{name}: {(kind.__doc__ or '').rstrip('.')}" for name, kind 
 
 def sink(
     listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:9000",
-    fault: Annotated[str, typer.Option(help=f"How to answer, NAME or NAME=VALUE. {_NAMES}.")] = "status=200",
+    fault: Annotated[
+        str, typer.Option(help=f"How to answer, NAME or NAME=VALUE. {_NAMES}.")
+    ] = "status=200",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line a request.")] = False,
     as_json: options.AsJson = False,
 ) -> None:

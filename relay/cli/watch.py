@@ -16,7 +16,9 @@ async def reload_on_change(loaded: Loaded, reload: Callable[[], None]) -> None:
     folders = {loaded.path.parent, (loaded.path.parent / loaded.config.routes).resolve()}
     files = PythonFilter(extra_extensions=(".yaml", ".json"))
     watching = False
-    async for changes in awatch(*folders, watch_filter=files, yield_on_timeout=True, rust_timeout=_SETTLED):
+    async for changes in awatch(
+        *folders, watch_filter=files, yield_on_timeout=True, rust_timeout=_SETTLED
+    ):
         # What changed between loading and the first look was seen by nobody.
         if changes or (not watching and await asyncio.to_thread(_has_changed, loaded)):
             reload()

@@ -31,7 +31,9 @@ class CodeFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._package = f"{_PACKAGE}{next(_numbers)}_{folder.name.replace('-', '_').replace('.', '_')}"
+        self._package = (
+            f"{_PACKAGE}{next(_numbers)}_{folder.name.replace('-', '_').replace('.', '_')}"
+        )
         self._failed: dict[str, CodeInvalid] = {}
 
     def get(self, reference: str) -> Any:
@@ -43,7 +45,9 @@ class CodeFolder:
             )
         module = self._module(file)
         if not hasattr(module, name):
-            raise CodeInvalid(f"{file} has no {name}", f"define {name} in {file}, or name what it defines")
+            raise CodeInvalid(
+                f"{file} has no {name}", f"define {name} in {file}, or name what it defines"
+            )
         return getattr(module, name)
 
     def get_function(self, reference: str) -> Callable[..., Any]:
@@ -62,7 +66,9 @@ class CodeFolder:
             return sys.modules[name]
         path = self._folder / file
         if not path.is_file():
-            raise CodeInvalid(f"there is no {file} beside route.yaml", f"add {file}, or correct the name")
+            raise CodeInvalid(
+                f"there is no {file} beside route.yaml", f"add {file}, or correct the name"
+            )
         if self._package not in sys.modules:
             package = ModuleType(self._package)
             package.__path__ = [str(self._folder)]
@@ -92,7 +98,9 @@ class _Finder(MetaPathFinder):
         file = Path(path[0]) / f"{name}.py"
         if not file.is_file():
             return None
-        return importlib.util.spec_from_file_location(fullname, file, loader=_Loader(fullname, str(file)))
+        return importlib.util.spec_from_file_location(
+            fullname, file, loader=_Loader(fullname, str(file))
+        )
 
 
 class _Loader(SourceFileLoader):
@@ -108,6 +116,8 @@ sys.meta_path.insert(0, _Finder())
 def _told(error: BaseException, folder: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"{Path(error.filename or '').name}:{error.lineno}: {error.msg}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == folder]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == folder
+    ]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: " if frames else ""
     return f"{place}{told(error)}"

@@ -34,7 +34,8 @@ class SchemaValidator:
             raise CodeInvalid(f"{path.name} is not JSON: {error}", f"mend {path.name}") from None
         except SchemaError as error:
             raise CodeInvalid(
-                f"{path.name} is not a JSON Schema: {error.json_path}: {error.message}", f"mend {path.name}"
+                f"{path.name} is not a JSON Schema: {error.json_path}: {error.message}",
+                f"mend {path.name}",
             ) from None
         registry = _closed(schema, path.name)
         self._validator = Draft202012Validator(schema, registry=registry)
@@ -44,11 +45,16 @@ class SchemaValidator:
         """Return the value as it is."""
         try:
             found = limited(self._seconds, self._first_faults, value)
-        except (TimeLimitExceeded, RecursionError):  # a `pattern` that backtracks, `uniqueItems` of many
+        except (
+            TimeLimitExceeded,
+            RecursionError,
+        ):  # a `pattern` that backtracks, `uniqueItems` of many
             raise Rejected(RequestReason.INVALID, "the body can't be checked in time") from None
         where = [(".".join(map(str, fault.absolute_path)), fault.message[:200]) for fault in found]
         if where:
-            raise Rejected(RequestReason.INVALID, "the body is not what this route takes", where=tuple(where))
+            raise Rejected(
+                RequestReason.INVALID, "the body is not what this route takes", where=tuple(where)
+            )
         return value
 
     def _first_faults(self, value: Any) -> list[ValidationError]:
@@ -64,7 +70,9 @@ def _closed(schema: Any, name: str) -> Registry[Any]:
         try:
             resolver.lookup(reference)
         except Unresolvable:
-            raise CodeInvalid(f"{name} refers to {reference}, which is not in it", f"mend {name}") from None
+            raise CodeInvalid(
+                f"{name} refers to {reference}, which is not in it", f"mend {name}"
+            ) from None
     return registry
 
 

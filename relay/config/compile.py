@@ -97,15 +97,21 @@ class Compiler:
             )
         return secret.value
 
-    def _validator(self, source: Source, file: models.RouteFile, code: CodeFolder) -> Validator | None:
+    def _validator(
+        self, source: Source, file: models.RouteFile, code: CodeFolder
+    ) -> Validator | None:
         if file.payload is None:
             return None
         try:
             if file.payload.model is not None:
-                return ModelValidator(code.get(file.payload.model), file.payload.model, file.limits.time)
+                return ModelValidator(
+                    code.get(file.payload.model), file.payload.model, file.limits.time
+                )
             from relay.code.schema import SchemaValidator
 
-            return SchemaValidator(source.path.parent / (file.payload.json_schema or ""), file.limits.time)
+            return SchemaValidator(
+                source.path.parent / (file.payload.json_schema or ""), file.limits.time
+            )
         except CodeInvalid as error:
             key = "model" if file.payload.model is not None else "schema"
             source.problem(("payload", key), str(error), error.remedy)
@@ -135,7 +141,9 @@ class Compiler:
         if isinstance(forward.to, str):
             to = forward.to
             if self.targets is not None and to not in self.targets:
-                remedy = nearest(to, list(self.targets)) or "declare it under `targets` in the config"
+                remedy = (
+                    nearest(to, list(self.targets)) or "declare it under `targets` in the config"
+                )
                 source.problem((*path, "to"), f"there is no target {to!r}", remedy)
         else:
             items = compiled(source, (*path, "to", "each"), forward.to.each, "event", ("LIST",))
@@ -151,7 +159,9 @@ class Compiler:
         name = forward.name or _default_name(forward, siblings)
         if Counter(one.name or _default_name(one, siblings) for one in siblings)[name] > 1:
             at = (*path, "name") if forward.name else (*path, "to")
-            source.problem(at, f"two forwards are called {name!r}", "give each a `name:` of its own")
+            source.problem(
+                at, f"two forwards are called {name!r}", "give each a `name:` of its own"
+            )
         return Forward(
             name=name,
             to=to,

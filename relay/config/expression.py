@@ -8,7 +8,9 @@ from relay.expression.cel import Expression, ExpressionInvalid, variables
 TEXT = ("STRING", "INT", "UINT", "DOUBLE", "BOOL", "NULL")
 
 
-def compiled(source: Source, path: Path_, text: str, scope: str, types: tuple[str, ...]) -> Expression | None:
+def compiled(
+    source: Source, path: Path_, text: str, scope: str, types: tuple[str, ...]
+) -> Expression | None:
     """Return the expression at `path`, or None after noting what is wrong with it.
 
     It sees the variables of `scope`; `types` are CEL's names of what it may give, any if there are none.
@@ -21,7 +23,9 @@ def compiled(source: Source, path: Path_, text: str, scope: str, types: tuple[st
         return None
     if types and not made.returns(*types):
         wanted = "text or a number" if types == TEXT else " or ".join(types).lower()
-        source.problem(path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}")
+        source.problem(
+            path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}"
+        )
         return None
     return made
 

@@ -79,7 +79,9 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
     # What is wrong in the config must not hide what is wrong in the routes.
     said = source.data if config is None and isinstance(source.data, dict) else {}
     state = (folder / (config.state if config else str(said.get("state", "../var")))).resolve()
-    declared, targets_source, prefix = _declared(config, source, sources) if config else (None, source, ())
+    declared, targets_source, prefix = (
+        _declared(config, source, sources) if config else (None, source, ())
+    )
     compiler = Compiler(Secrets(state, mode), None if declared is None else list(declared))
     egress = _egress(config.egress) if config else ANY
     targets = {
@@ -92,7 +94,9 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
         token = compiler.secret(source, ("admin", "token"), config.admin.token)
     elif config is not None and not _is_loopback(config.admin.listen):
         source.problem(
-            ("admin", "listen"), "the admin listener is reachable from outside", "give it a `token:`"
+            ("admin", "listen"),
+            "the admin listener is reachable from outside",
+            "give it a `token:`",
         )
     named = folder / (config.routes if config else str(said.get("routes", "../routes")))
     found = {}
@@ -132,7 +136,9 @@ def _declared(
     return (file.root if file else None), own, ()
 
 
-def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Source]) -> dict[str, Route]:
+def _routes(
+    compiler: Compiler, config: Source, folder: Path, sources: list[Source]
+) -> dict[str, Route]:
     if not folder.is_dir():
         config.problem(("routes",), f"there is no folder {folder.name}", "make it, or name another")
         return {}
@@ -142,7 +148,9 @@ def _routes(compiler: Compiler, config: Source, folder: Path, sources: list[Sour
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        config.problem(("routes",), f"{folder.name} can't be read: {error.strerror}", "check its mode")
+        config.problem(
+            ("routes",), f"{folder.name} can't be read: {error.strerror}", "check its mode"
+        )
         return {}
     for entry in entries:
         path = entry / "route.yaml"
@@ -199,7 +207,9 @@ def _target(
     return HttpSettings(target, tuple(keys), headers, egress)
 
 
-def _check_files(targets: Mapping[str, TargetSettings], source: Source, prefix: tuple[str, ...]) -> None:
+def _check_files(
+    targets: Mapping[str, TargetSettings], source: Source, prefix: tuple[str, ...]
+) -> None:
     """Note feeds whose file another target writes too: each would undo what the other wrote."""
     taken: dict[Path, str] = {}
     for name, one in targets.items():
@@ -211,11 +221,15 @@ def _check_files(targets: Mapping[str, TargetSettings], source: Source, prefix: 
         if one.path in taken and feeds:
             key = "feed" if isinstance(one, FeedSettings) else "file"
             said = f"the target {taken[one.path]} has the same file"
-            source.problem((*prefix, name, key), said, "name another: a feed has its file for itself")
+            source.problem(
+                (*prefix, name, key), said, "name another: a feed has its file for itself"
+            )
         taken[one.path] = name
 
 
-def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth) -> Mapping[str, str]:
+def _auth(
+    compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth
+) -> Mapping[str, str]:
     if auth.bearer is not None:
         at, name, reference = (*path, "bearer"), "authorization", auth.bearer
     elif auth.basic is not None:
@@ -227,7 +241,9 @@ def _auth(compiler: Compiler, source: Source, path: tuple[str, ...], auth: model
         at, name, reference = (*path, "header", "value"), auth.header.name, auth.header.value
     text = compiler.secret(source, at, reference).decode("utf-8", "surrogateescape")
     if not models.is_header_value(text):
-        source.problem(at, "the secret can't stand in a header", "write it as printable text on one line")
+        source.problem(
+            at, "the secret can't stand in a header", "write it as printable text on one line"
+        )
     return {name: f"Bearer {text}" if auth.bearer is not None else text}
 
 

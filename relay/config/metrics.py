@@ -27,7 +27,9 @@ def clash(source: Source, route: str, made: tuple[Measure, ...], taken: dict[str
 def reads_body(measure: Measure) -> bool:
     """Tell whether an expression of the metric reads the body."""
     expressions = (measure.value, measure.when, measure.each, measure.remove)
-    return any(one is not None and one.uses_body for one in (*expressions, *dict(measure.labels).values()))
+    return any(
+        one is not None and one.uses_body for one in (*expressions, *dict(measure.labels).values())
+    )
 
 
 def _measure(source: Source, path: tuple[str | int, ...], file: models.MetricFile) -> Measure:
@@ -52,26 +54,41 @@ def _measure(source: Source, path: tuple[str | int, ...], file: models.MetricFil
     )
 
 
-def _check(source: Source, path: tuple[str | int, ...], file: models.MetricFile, kind: Kind) -> None:
+def _check(
+    source: Source, path: tuple[str | int, ...], file: models.MetricFile, kind: Kind
+) -> None:
     """Note what fits a metric of another kind."""
     total = file.name.endswith("_total")
     if kind is Kind.COUNTER and not total:
         source.problem(
-            (*path, "name"), f"the counter {file.name} does not end in _total", "let it end in _total"
+            (*path, "name"),
+            f"the counter {file.name} does not end in _total",
+            "let it end in _total",
         )
     if kind is not Kind.COUNTER and total:
         source.problem(
-            (*path, "name"), f"{file.name} ends in _total, as only counters do", "give it another name"
+            (*path, "name"),
+            f"{file.name} ends in _total, as only counters do",
+            "give it another name",
         )
     if kind is not Kind.GAUGE and file.remove is not None:
         source.problem(
-            (*path, "remove"), f"the series of a {kind} can't go away", "keep `remove` for gauges", key=True
+            (*path, "remove"),
+            f"the series of a {kind} can't go away",
+            "keep `remove` for gauges",
+            key=True,
         )
     if kind is not Kind.HISTOGRAM and file.buckets is not None:
         source.problem(
-            (*path, "buckets"), f"a {kind} has no buckets", "keep `buckets` for histograms", key=True
+            (*path, "buckets"),
+            f"a {kind} has no buckets",
+            "keep `buckets` for histograms",
+            key=True,
         )
     if kind is Kind.HISTOGRAM and "le" in file.labels:
         source.problem(
-            (*path, "labels", "le"), "le is a histogram's own label", "give it another name", key=True
+            (*path, "labels", "le"),
+            "le is a histogram's own label",
+            "give it another name",
+            key=True,
         )

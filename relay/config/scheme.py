@@ -104,7 +104,10 @@ class Verification:
             self.source.problem(
                 ("verify", "secrets"), "verify.secrets and senders are both given", remedy, key=True
             )
-        return {name: (("senders", name, "secrets"), sender.secrets) for name, sender in file.senders.items()}
+        return {
+            name: (("senders", name, "secrets"), sender.secrets)
+            for name, sender in file.senders.items()
+        }
 
     def _are_keys(self, path: tuple[str, ...], values: Sequence[bytes]) -> bool:
         """Tell whether the secrets can be keys of Standard Webhooks, noting each that can't."""

@@ -72,9 +72,16 @@ class Source:
         except YAMLError as error:
             self._add(1, 1, str(error).splitlines()[0], _LAYOUT)
         except ValueError as error:  # such as 2001-13-45, which YAML takes for a date
-            self._add(*_spot(error), "this looks like a date or a number, and is none", "put it in quotes")
-        except (NotImplementedError, AssertionError):  # ruamel's own, when it has nothing to keep one in
-            self._add(1, 1, "has a comment where none may stand", "give comments lines of their own")
+            self._add(
+                *_spot(error), "this looks like a date or a number, and is none", "put it in quotes"
+            )
+        except (
+            NotImplementedError,
+            AssertionError,
+        ):  # ruamel's own, when it has nothing to keep one in
+            self._add(
+                1, 1, "has a comment where none may stand", "give comments lines of their own"
+            )
         except RecursionError:
             self._add(
                 1,
@@ -89,11 +96,15 @@ class Source:
         line, column = self.place(path, key=key)
         self._add(line, column, message, remedy)
 
-    def expression_problem(self, path: Path_, message: str, remedy: str, line: int, column: int) -> None:
+    def expression_problem(
+        self, path: Path_, message: str, remedy: str, line: int, column: int
+    ) -> None:
         """Note a fault inside the expression at `path`; `line` and `column` count from 1 inside it."""
         block = isinstance(self._at(self._placed, path), LiteralScalarString | FoldedScalarString)
         place = place_in_block if block else place_in_flow
-        self._add(*place(self._text, line, column, self.place(path)), f"expression: {message}", remedy)
+        self._add(
+            *place(self._text, line, column, self.place(path)), f"expression: {message}", remedy
+        )
 
     def place(self, path: Path_, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of the longest part of `path` that the file has."""
@@ -116,11 +127,22 @@ class Source:
             return model.model_validate(self._at(self.data, path))
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                self._note([*path, *fault["loc"]], fault["type"], fault["msg"], fault.get("ctx") or {}, model)
+                self._note(
+                    [*path, *fault["loc"]],
+                    fault["type"],
+                    fault["msg"],
+                    fault.get("ctx") or {},
+                    model,
+                )
             return None
 
     def _note(
-        self, path: list[str | int], kind: str, said: str, context: Mapping[str, Any], model: type[BaseModel]
+        self,
+        path: list[str | int],
+        kind: str,
+        said: str,
+        context: Mapping[str, Any],
+        model: type[BaseModel],
     ) -> None:
         if path and path[-1] == "[key]":
             path, at_key = path[:-1], True
@@ -134,7 +156,9 @@ class Source:
         match kind:
             case "extra_forbidden":
                 known = _siblings(model, tagged)
-                remedy = nearest(str(path[-1]), known) or f"remove it; known here: {', '.join(known)}"
+                remedy = (
+                    nearest(str(path[-1]), known) or f"remove it; known here: {', '.join(known)}"
+                )
                 self.problem(path, f"{where}: unknown key", remedy, key=True)
             case "missing":
                 self.problem(path[:-1], f"{where}: is missing", f"add `{path[-1]}:`", key=True)
@@ -150,7 +174,9 @@ class Source:
                 self.problem(path, "the file must be a mapping of keys to values", _SCHEMA)
             case _:
                 remedy = str(context.get("remedy", "")) or _SCHEMA
-                told = f"{before}{said[0].lower()}{said[1:]}" if kind != "relay" else f"{before}{said}"
+                told = (
+                    f"{before}{said[0].lower()}{said[1:]}" if kind != "relay" else f"{before}{said}"
+                )
                 self.problem(path, told, remedy, key=at_key)
 
     def _without_tags(self, path: list[str | int]) -> list[str | int]:
@@ -190,7 +216,9 @@ def nearest(given: str, known: Sequence[str]) -> str:
 
 def _read(text: str) -> Any:
     """Return what ruamel makes of `text`, after making sure that it can be read to its end."""
-    yaml = YAML(typ="rt")  # one for each file: it has a state, and files are read in several threads
+    yaml = YAML(
+        typ="rt"
+    )  # one for each file: it has a state, and files are read in several threads
     yaml.preserve_quotes = True
     data = yaml.load(text)
     plain(data)
@@ -221,7 +249,10 @@ def _said(error: MarkedYAMLError) -> tuple[str, str]:
 def plain(node: Any) -> Any:
     """Return ruamel's nodes as plain dicts, lists and scalars."""
     if isinstance(node, Mapping):
-        return {str(key) if not isinstance(key, str) else key: plain(value) for key, value in node.items()}
+        return {
+            str(key) if not isinstance(key, str) else key: plain(value)
+            for key, value in node.items()
+        }
     if isinstance(node, CommentedSeq):
         return [plain(item) for item in node]
     if isinstance(node, str):
@@ -238,7 +269,9 @@ def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
     found = model
     annotation: Any = None
     for step in path[:-1]:
-        info = next((f for n, f in found.model_fields.items() if step in {n, f.alias} or n == "root"), None)
+        info = next(
+            (f for n, f in found.model_fields.items() if step in {n, f.alias} or n == "root"), None
+        )
         annotation = info.annotation if info else _tagged(annotation, step) or annotation
         found = _model_in(annotation) or found
     return [info.alias or name for name, info in found.model_fields.items()]
@@ -246,7 +279,9 @@ def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
 
 def _tagged(annotation: Any, tag: str | int) -> Any:
     """Return the member of a union that has the tag, None if there is none."""
-    if any(isinstance(one, Tag) and one.tag == tag for one in getattr(annotation, "__metadata__", ())):
+    if any(
+        isinstance(one, Tag) and one.tag == tag for one in getattr(annotation, "__metadata__", ())
+    ):
         return annotation
     found = (_tagged(part, tag) for part in getattr(annotation, "__args__", ()))
     return next((one for one in found if one is not None), None)

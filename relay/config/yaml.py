@@ -29,7 +29,9 @@ from ruamel.yaml.nodes import ScalarNode
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "null"))
 _TEXT = "tag:yaml.org,2002:str"
 # YAML 1.1 breaks lines at NEL, LS and PS; of tabs and byte order marks neither reader takes all that the other does.
-_PLAIN = re.compile(r"[\n -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
+_PLAIN = re.compile(
+    r"[\n -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
+)
 # Inside a word a colon is text; in {} and [] libyaml takes it for an indicator, unless something stands for it.
 _COLON, _STAND_IN = re.compile(r"(?<=[A-Za-z0-9_.]):(?=[A-Za-z0-9_/])"), "\ue000"
 # The ends of documents; how blocks begin, with comments or empty lines; colons right behind a quote: there they differ.

@@ -61,7 +61,9 @@ def admit(breaker: Breaker, now: float) -> Breaker:
     return breaker
 
 
-def after(breaker: Breaker, reason: DeliveryReason | None, policy: BreakerPolicy, now: float) -> Breaker:
+def after(
+    breaker: Breaker, reason: DeliveryReason | None, policy: BreakerPolicy, now: float
+) -> Breaker:
     """Return the breaker after an attempt that ended with `reason` (None: delivered)."""
     if reason not in _DOWN:
         return _after_life(breaker)
@@ -86,7 +88,12 @@ def _after_life(breaker: Breaker) -> Breaker:
 
 def _open(breaker: Breaker, cool_off: float, now: float) -> Breaker:
     return replace(
-        breaker, state=BreakerState.OPEN, failures=0, cool_off=cool_off, until=now + cool_off, most=0
+        breaker,
+        state=BreakerState.OPEN,
+        failures=0,
+        cool_off=cool_off,
+        until=now + cool_off,
+        most=0,
     )
 
 

@@ -118,15 +118,21 @@ def settle(
         )
     wait = next_wait(policy, attempts, now - delivery.since, chance, asked or 0.0)
     if wait is None:
-        return Settlement(Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, hold_until=hold_until)
-    return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, now + wait, reason, hold_until)
+        return Settlement(
+            Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, hold_until=hold_until
+        )
+    return Settlement(
+        Verdict.RETRY, DeliveryState.PENDING, attempts, now + wait, reason, hold_until
+    )
 
 
 def expire(delivery: Delivery, policy: RetryPolicy, now: float) -> Settlement | None:
     """Return the end of a delivery that waited longer than `max_age` for its next attempt, else None."""
     if now - delivery.since <= policy.max_age:
         return None
-    return Settlement(Verdict.DEAD, DeliveryState.DEAD, delivery.attempts, reason=DeliveryReason.EXPIRED)
+    return Settlement(
+        Verdict.DEAD, DeliveryState.DEAD, delivery.attempts, reason=DeliveryReason.EXPIRED
+    )
 
 
 def drop(delivery: Delivery) -> Settlement:

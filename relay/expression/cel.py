@@ -22,7 +22,8 @@ _TEXTS = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
 _REQUEST = {"body": cel.Type.DYN, "headers": _TEXTS, "query": _TEXTS}
 # Dotted names are variables of their own to CEL, so that `event.tpye` fails when the config is loaded.
 _EVENT = {
-    f"event.{name}": cel.Type.STRING for name in ("id", "type", "key", "dedupe_id", "route", "sender")
+    f"event.{name}": cel.Type.STRING
+    for name in ("id", "type", "key", "dedupe_id", "route", "sender")
 } | {"event.received": cel.Type.TIMESTAMP}
 _UNSTORED = {"event.id", "event.received"}  # what an event only has once it is accepted
 _EXTENSIONS = [ext_strings.ExtStrings()]
@@ -32,7 +33,10 @@ _VARIABLES = {
     "event": _REQUEST | _EVENT,
     "item": _REQUEST | _EVENT | {"item": cel.Type.DYN},
 }
-_ENVS = {scope: cel.NewEnv(variables=found, extensions=_EXTENSIONS) for scope, found in _VARIABLES.items()}
+_ENVS = {
+    scope: cel.NewEnv(variables=found, extensions=_EXTENSIONS)
+    for scope, found in _VARIABLES.items()
+}
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _INT64 = 2**63
@@ -102,7 +106,9 @@ class Scope:
             seen = self._seen
             if self._nul:
                 texts = "".join(_texts(seen))
-                self._stand_in = next((one for one in _STAND_INS if one not in texts), _STAND_INS[0])
+                self._stand_in = next(
+                    (one for one in _STAND_INS if one not in texts), _STAND_INS[0]
+                )
                 seen = _translated(seen, "\0", self._stand_in)
             if self._received_at is not None:
                 seen = {**seen, "event.received": datetime.fromtimestamp(self._received_at, UTC)}
@@ -229,7 +235,9 @@ def _translated(value: Any, old: str, new: str) -> Any:
     if isinstance(value, str):
         return value.replace(old, new)
     if isinstance(value, Mapping):
-        return {_translated(key, old, new): _translated(item, old, new) for key, item in value.items()}
+        return {
+            _translated(key, old, new): _translated(item, old, new) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_translated(item, old, new) for item in value]
     return value

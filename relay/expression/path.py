@@ -66,7 +66,9 @@ def _follower(path: str) -> Shortcut:
             raise NothingThere from None
         if isinstance(value, str):
             return value
-        if isinstance(value, dict | list) or (isinstance(value, int) and not -_INT64 <= value < _INT64):
+        if isinstance(value, dict | list) or (
+            isinstance(value, int) and not -_INT64 <= value < _INT64
+        ):
             raise NothingThere
         return value
 

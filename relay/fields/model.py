@@ -17,7 +17,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s\[\]]+):(\d{1,5})")
 PORTS = 65535
-_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # the last stand for bytes that are no text
+_BAD_VALUE = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]"
+)  # the last stand for bytes that are no text
 
 
 class Model(BaseModel):
@@ -38,7 +40,9 @@ def is_name(text: str) -> bool:
 def name(value: str) -> str:
     """Return what may name something, or raise with the remedy."""
     if not is_name(value):
-        raise fault(f"{value!r} can't be a name", "use letters, digits, dots, dashes and underscores")
+        raise fault(
+            f"{value!r} can't be a name", "use letters, digits, dots, dashes and underscores"
+        )
     return value
 
 
@@ -71,7 +75,9 @@ def listen_address(value: str) -> str:
     """Return HOST:PORT as it was given, or raise with the remedy."""
     found = _LISTEN.fullmatch(value)
     if found is None or int(found[2]) > PORTS:
-        raise fault(f"{value!r} is not an address to listen on", "write HOST:PORT, such as 127.0.0.1:8080")
+        raise fault(
+            f"{value!r} is not an address to listen on", "write HOST:PORT, such as 127.0.0.1:8080"
+        )
     return value
 
 

@@ -58,7 +58,9 @@ class Secrets:
         if colon and kind == "managed":
             return Secret(self._managed(rest), reference)
         if not reference:
-            raise SecretUnavailable("the secret is empty", "write env:NAME, file:PATH or managed:NAME")
+            raise SecretUnavailable(
+                "the secret is empty", "write env:NAME, file:PATH or managed:NAME"
+            )
         return Secret(reference.encode(), "literal", literal=True)
 
     def _managed(self, name: str) -> bytes:
@@ -88,7 +90,9 @@ class Secrets:
 def _from_environment(name: str) -> bytes:
     value = os.environ.get(name, "")
     if not value:
-        raise SecretUnavailable(f"the environment has no {name}", f"set {name} before the relay starts")
+        raise SecretUnavailable(
+            f"the environment has no {name}", f"set {name} before the relay starts"
+        )
     return os.fsencode(value)
 
 

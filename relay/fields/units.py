@@ -23,7 +23,9 @@ def parse_duration(value: Any) -> float:
     """Return seconds; raise with the remedy for anything but a number and its unit."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise fault(f"{value!r} is not a duration", "write a number and ms, s, m, h or d, such as 30s")
+        raise fault(
+            f"{value!r} is not a duration", "write a number and ms, s, m, h or d, such as 30s"
+        )
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -31,7 +33,9 @@ def parse_size(value: Any) -> int:
     """Return bytes; raise with the remedy for anything but a number and its unit."""
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise fault(f"{value!r} is not a size", "write a number and B, KiB, MiB or GiB, such as 1MiB")
+        raise fault(
+            f"{value!r} is not a size", "write a number and B, KiB, MiB or GiB, such as 1MiB"
+        )
     return int(float(found[1]) * _BYTES[found[2]])
 
 
@@ -49,7 +53,9 @@ def parse_rate(value: Any) -> Rate:
     """Return the rate; raise with the remedy for anything but a count, a slash and s, m or h."""
     found = _RATE.fullmatch(value) if isinstance(value, str) else None
     if found is None or float(found[1]) <= 0:
-        raise fault(f"{value!r} is not a rate", "write a number, a slash and s, m or h, such as 50/s")
+        raise fault(
+            f"{value!r} is not a rate", "write a number, a slash and s, m or h, such as 50/s"
+        )
     return Rate(float(found[1]), _SECONDS[found[2]])
 
 
@@ -74,13 +80,19 @@ Kept = Annotated[
     float,
     BeforeValidator(parse_retention),
     WithJsonSchema(
-        {"type": "string", "pattern": f"^({_DURATION.pattern}|forever)$", "examples": ["7d", "forever"]}
+        {
+            "type": "string",
+            "pattern": f"^({_DURATION.pattern}|forever)$",
+            "examples": ["7d", "forever"],
+        }
     ),
 ]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64KiB", "1MiB"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64KiB", "1MiB"]}
+    ),
 ]
 Range = Annotated[
     Any,
@@ -90,5 +102,7 @@ Range = Annotated[
 PerTime = Annotated[
     Any,
     BeforeValidator(parse_rate),
-    WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["50/s", "600/m"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["50/s", "600/m"]}
+    ),
 ]

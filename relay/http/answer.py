@@ -11,7 +11,8 @@ from relay.errors import Rejected, RequestReason
 
 _SERVER = "server: relay\r\n"  # and no version: no answer tells a stranger more than it must
 _LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_SERVER}date: " for status in HTTPStatus
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_SERVER}date: "
+    for status in HTTPStatus
 }
 _NO_CONTENT = HTTPStatus.NO_CONTENT.value
 _NONE: Mapping[str, str] = {}
@@ -34,7 +35,9 @@ class Answer(NamedTuple):
         if self.status != _NO_CONTENT:
             content = f"content-type: {self.content_type}\r\ncontent-length: {len(self.body)}\r\n"
         more = (
-            "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()]) if self.headers else ""
+            "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+            if self.headers
+            else ""
         )
         end = "\r\n" if stays else "connection: close\r\n\r\n"
         head = f"{_LINES[self.status]}{rfc822_formatted_time()}\r\n{content}{more}{end}".encode()

@@ -59,7 +59,10 @@ async def read_body(request: Readable, limit: int, patience: float) -> bytes:
     """
     if int(request.headers.get("content-length", 0)) > limit:
         raise Rejected(RequestReason.BODY_TOO_LARGE, f"the body is over {limit} bytes")
-    if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
+    if (
+        request.headers.get("expect", "").lower() == "100-continue"
+        and request.transport is not None
+    ):
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = request.content
     parts: list[bytes] = []

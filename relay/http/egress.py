@@ -68,7 +68,8 @@ def unwrapped(address: Address) -> Address:
 
 # IPv4-mapped and -compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, RFC 8215): the last 32 bits are IPv4's.
 _EMBEDDING = tuple(
-    ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48")
+    ipaddress.IPv6Network(text)
+    for text in ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48")
 )
 
 

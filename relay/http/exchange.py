@@ -41,7 +41,12 @@ class Exchanges:
     """
 
     def __init__(
-        self, url: URL, connector: TCPConnector, connect: float, total: float, standing: Mapping[str, str]
+        self,
+        url: URL,
+        connector: TCPConnector,
+        connect: float,
+        total: float,
+        standing: Mapping[str, str],
     ) -> None:
         self._connector = connector
         self._total = total
@@ -69,12 +74,16 @@ class Exchanges:
         """
         head = self._head(method, headers, len(body))
         ends = self._loop.time() + self._total
-        connection = self._waiting() or await self._connector.connect(self._address, [], self._timeout)
+        connection = self._waiting() or await self._connector.connect(
+            self._address, [], self._timeout
+        )
         self._ends[connection] = ends
         if ends < self._rings_at:
             self._ring(ends)
         try:
-            reply, reusable = await _exchange(connection, head, body, min(_BODY_PATIENCE, self._total))
+            reply, reusable = await _exchange(
+                connection, head, body, min(_BODY_PATIENCE, self._total)
+            )
         except BaseException:
             _end(connection)
             raise
@@ -145,12 +154,16 @@ class Exchanges:
             if ends > now:
                 self._rings_at = min(self._rings_at, ends)
             elif connection.protocol is not None:
-                connection.protocol.set_exception(TimeoutError("the time for the whole exchange is over"))
+                connection.protocol.set_exception(
+                    TimeoutError("the time for the whole exchange is over")
+                )
         if self._rings_at < math.inf:
             self._ring(self._rings_at)
 
 
-async def _exchange(connection: Connection, head: bytes, body: bytes, patience: float) -> tuple[Reply, bool]:
+async def _exchange(
+    connection: Connection, head: bytes, body: bytes, patience: float
+) -> tuple[Reply, bool]:
     """Return the answer, and whether its connection may serve another exchange."""
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
@@ -165,7 +178,9 @@ async def _exchange(connection: Connection, head: bytes, body: bytes, patience: 
     while 100 <= message.code < 200 and message.code != _SWITCHING:
         message, payload = await protocol.read()
     told, whole = (
-        (b"", True) if payload.is_eof() and not payload.total_bytes else await _read(payload, patience)
+        (b"", True)
+        if payload.is_eof() and not payload.total_bytes
+        else await _read(payload, patience)
     )
     reusable = whole and not transport.get_write_buffer_size() and not protocol.should_close
     return Reply(message.code, message.headers, told), reusable

@@ -175,6 +175,8 @@ def _longest(retry: Retry) -> float:
 def _policy(retry: Retry) -> RetryPolicy:
     if retry.exponential is not None:
         way = retry.exponential
-        return exponential(way.initial, way.factor, way.max, way.attempts, retry.jitter, retry.max_age)
+        return exponential(
+            way.initial, way.factor, way.max, way.attempts, retry.jitter, retry.max_age
+        )
     waits = DEFAULT_SCHEDULE if retry.schedule is None else tuple(retry.schedule)
     return by_schedule(waits, retry.jitter, retry.max_age)

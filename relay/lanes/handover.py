@@ -31,7 +31,9 @@ class Handover(NamedTuple):
             lane.release(delivery)
 
 
-def hand_over(event: Event, owed: tuple[Owed, ...], lanes: Mapping[str, AnyLane], token: int) -> Handover:
+def hand_over(
+    event: Event, owed: tuple[Owed, ...], lanes: Mapping[str, AnyLane], token: int
+) -> Handover:
     """Reserve places in memory for what an event owes; `token` is that of the process that holds them."""
     since = steady()
     owed = assigned(owed, event, lanes)

@@ -19,7 +19,14 @@ from dataclasses import dataclass
 import structlog
 
 from relay.clock import steady
-from relay.delivery.breaker import CLOSED, DEFAULT_BREAKER, BreakerPolicy, BreakerState, admit, after
+from relay.delivery.breaker import (
+    CLOSED,
+    DEFAULT_BREAKER,
+    BreakerPolicy,
+    BreakerState,
+    admit,
+    after,
+)
 from relay.delivery.rate import Rate, take, wait
 from relay.delivery.retry import RetryPolicy
 from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
@@ -32,7 +39,9 @@ from relay.stores.contract import Settle, Store
 from relay.targets.http import Sender
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
-_OVERHEAD = 3072  # bytes that a delivery in memory takes beside its body; tests/bench/memory.py measures it
+_OVERHEAD = (
+    3072  # bytes that a delivery in memory takes beside its body; tests/bench/memory.py measures it
+)
 _REFILL = 500  # deliveries that come from the store at a time; as many new ones join them while it has more
 _REFILL_BYTES = 8 << 20
 _STORE_RETRY = 1.0  # seconds until a store that could not be read is asked again
@@ -121,7 +130,9 @@ class Lane:
         if self._stopping:
             return False
         behind = self._next_due is not None and self._next_due <= delivery.since
-        if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(size + _OVERHEAD):
+        if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(
+            size + _OVERHEAD
+        ):
             return False
         self._held[delivery.event.seq, delivery.n] = delivery.since, size + _OVERHEAD
         return True
@@ -262,7 +273,9 @@ class Lane:
         now = steady()
         self._next_due = None  # what comes in meanwhile sets it again
         try:
-            claim = await self._store.claim(self.target, now, self._enough(), _REFILL_BYTES, self._partition)
+            claim = await self._store.claim(
+                self.target, now, self._enough(), _REFILL_BYTES, self._partition
+            )
         except StoreUnavailable:
             self._next_due = now + _STORE_RETRY
             return
@@ -324,7 +337,9 @@ class Lane:
         try:
             outgoing = self._prepare(delivery)
         except TransformFailed as error:
-            attempt = Attempt(time.time(), 0.0, reason=DeliveryReason.TRANSFORM_FAILED, detail=str(error))
+            attempt = Attempt(
+                time.time(), 0.0, reason=DeliveryReason.TRANSFORM_FAILED, detail=str(error)
+            )
             self._settle(delivery, fail(delivery, DeliveryReason.TRANSFORM_FAILED), attempt)
             return
         except LookupError as error:
@@ -364,7 +379,9 @@ class Lane:
         if settlement.pause:
             self.on_gone()
             _log.warning(
-                "target_paused", target=self.target, detail="it answered 410 Gone; resume it by hand"
+                "target_paused",
+                target=self.target,
+                detail="it answered 410 Gone; resume it by hand",
             )
 
     def _prepare(self, delivery: Delivery) -> Outgoing | None:

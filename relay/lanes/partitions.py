@@ -93,7 +93,9 @@ class Partitions:
 AnyLane = Lane | Partitions
 
 
-def assigned(owed: tuple[Owed, ...], event: Event, lanes: Mapping[str, AnyLane]) -> tuple[Owed, ...]:
+def assigned(
+    owed: tuple[Owed, ...], event: Event, lanes: Mapping[str, AnyLane]
+) -> tuple[Owed, ...]:
     """Return what an event owes with the partition of each delivery whose target is divided."""
     for one in owed:
         if lanes[one.target].partitions > 1:

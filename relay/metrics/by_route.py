@@ -31,7 +31,9 @@ class RouteCounters:
     def conflicted(self) -> None:
         """Count an event whose id was seen with another body."""
         self._conflicts.inc()
-        _log.warning("duplicate_conflict", route=self.route, detail="another body came under the same id")
+        _log.warning(
+            "duplicate_conflict", route=self.route, detail="another body came under the same id"
+        )
 
     def rejected(self, reason: RequestReason) -> None:
         """Count a request that was refused."""

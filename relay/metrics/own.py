@@ -19,7 +19,9 @@ from relay.routing.measure import Kind, Measure, Observation, Observed
 from relay.routing.route import Route
 
 Labels = tuple[str, ...]
-Table = dict[Labels, tuple[float, ...]]  # a value; of a histogram the counts by bucket, then the sum
+Table = dict[
+    Labels, tuple[float, ...]
+]  # a value; of a histogram the counts by bucket, then the sum
 _log = structlog.get_logger("relay.metrics.series")
 
 
@@ -115,10 +117,16 @@ class PayloadMetrics(Collector):
                 self.errors.labels(route.name, measure.name)
                 self.refused.labels(route.name, measure.name)
                 state = self._states.get(measure.name)
-                if state is not None and state.route == route.name and _goes_on(state.measure, measure):
+                if (
+                    state is not None
+                    and state.route == route.name
+                    and _goes_on(state.measure, measure)
+                ):
                     state.measure = measure
                 else:
-                    state = _State(route.name, measure, _start(measure), measure.kind is not Kind.GAUGE)
+                    state = _State(
+                        route.name, measure, _start(measure), measure.kind is not Kind.GAUGE
+                    )
                 if not state.ready:
                     stale[route.name] = None
                 states[measure.name] = state
@@ -131,7 +139,9 @@ class PayloadMetrics(Collector):
         """Take what an event says that was just committed; calls come in the order of commits."""
         for failure in said.failures:
             self.errors.labels(route, failure.measure.name).inc()
-            _log.warning("metric_failed", route=route, metric=failure.measure.name, detail=failure.detail)
+            _log.warning(
+                "metric_failed", route=route, metric=failure.measure.name, detail=failure.detail
+            )
         for one in said.observations:
             self._take(route, seq, one)
 

@@ -22,7 +22,9 @@ _log = structlog.get_logger("relay.metrics.restore")
 class Restorer:
     """Restores what `metrics` wants restored, one route after the other; `routes` gives a route by its name."""
 
-    def __init__(self, store: Store, metrics: PayloadMetrics, routes: Callable[[str], Route | None]) -> None:
+    def __init__(
+        self, store: Store, metrics: PayloadMetrics, routes: Callable[[str], Route | None]
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._routes = routes
@@ -61,7 +63,9 @@ class Restorer:
                 break
         if self._metrics.finish(made):
             took = round(time.perf_counter() - began, 3)
-            _log.info("gauges_restored", route=route.name, events=events, failed=failed, seconds=took)
+            _log.info(
+                "gauges_restored", route=route.name, events=events, failed=failed, seconds=took
+            )
 
     async def _take(self, route: Route, made: Restoring, events: list[Event]) -> int:
         """Take a page of events; return how many observations could not be made."""

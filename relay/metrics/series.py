@@ -18,7 +18,9 @@ from relay.routing.route import ForwardOutcome, Route
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-NO_ROUTE = ""  # the label of requests that reached no route: what strangers ask for must not make series
+NO_ROUTE = (
+    ""  # the label of requests that reached no route: what strangers ask for must not make series
+)
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _DELIVERY = (*_LATENCY, 60, 300, 1800, 7200, 36000, 86400, 259200)
 _SIZES = (256, 1024, 4096, 16384, 65536, 262144, 1048576, 5242880)
@@ -77,7 +79,11 @@ class Metrics:
             registry=registry,
         )
         self.request_bytes = Histogram(
-            "relay_request_bytes", "Bodies as they came.", ("route",), buckets=_SIZES, registry=registry
+            "relay_request_bytes",
+            "Bodies as they came.",
+            ("route",),
+            buckets=_SIZES,
+            registry=registry,
         )
         self.forwards = Counter(
             "relay_forwards",
@@ -139,7 +145,9 @@ class Metrics:
             "relay_config_generation", "How many configurations were loaded.", registry=registry
         )
         self.reload_ok = Gauge(
-            "relay_config_last_reload_successful", "1 if the last load succeeded.", registry=registry
+            "relay_config_last_reload_successful",
+            "1 if the last load succeeded.",
+            registry=registry,
         )
         self.reload_at = Gauge(
             "relay_config_last_reload_success_timestamp_seconds",
@@ -199,18 +207,26 @@ class _Gauges(Collector):
 
     def _families(self) -> tuple[GaugeMetricFamily, ...]:
         return (
-            GaugeMetricFamily("relay_pending_deliveries", "Deliveries not yet ended.", labels=["target"]),
             GaugeMetricFamily(
-                "relay_oldest_pending_seconds", "Age of the oldest pending delivery.", labels=["target"]
+                "relay_pending_deliveries", "Deliveries not yet ended.", labels=["target"]
+            ),
+            GaugeMetricFamily(
+                "relay_oldest_pending_seconds",
+                "Age of the oldest pending delivery.",
+                labels=["target"],
             ),
             GaugeMetricFamily(
                 "relay_dead_letters", "Dead letters in the store.", labels=["target", "reason"]
             ),
             GaugeMetricFamily(
-                "relay_breaker_state", "0 closed, 1 half-open, 2 open: left alone.", labels=["target"]
+                "relay_breaker_state",
+                "0 closed, 1 half-open, 2 open: left alone.",
+                labels=["target"],
             ),
             GaugeMetricFamily(
-                "relay_target_paused", "1 if no attempt is made until it is resumed.", labels=["target"]
+                "relay_target_paused",
+                "1 if no attempt is made until it is resumed.",
+                labels=["target"],
             ),
             GaugeMetricFamily("relay_store_bytes", "Size of the store's files."),
             GaugeMetricFamily("relay_store_free_bytes", "Space left where the store is."),

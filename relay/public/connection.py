@@ -18,9 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from relay.http.answer import Answer
 
-_LINGER = (
-    10.0  # seconds for the rest of a body that nobody wants: who is still sending would not read the answer
-)
+_LINGER = 10.0  # seconds for the rest of a body that nobody wants: who is still sending would not read the answer
 
 
 class Asked:

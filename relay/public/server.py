@@ -105,7 +105,10 @@ class Server:
         except Rejected as rejected:
             counters.rejected(rejected.reason)
             _log.info(
-                "request_rejected", route=route.name, reason=rejected.reason.value, detail=rejected.detail
+                "request_rejected",
+                route=route.name,
+                reason=rejected.reason.value,
+                detail=rejected.detail,
             )
             response = problem(rejected, route.schemes[served.sender].name)
         except Exception:  # noqa: BLE001 - our own fault is answered too
@@ -130,7 +133,9 @@ class Server:
 
     def refuse(self, detail: str) -> Answer:
         """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
-        self._metrics.requests.labels(NO_ROUTE, Outcome.REJECTED.value, RequestReason.MALFORMED.value).inc()
+        self._metrics.requests.labels(
+            NO_ROUTE, Outcome.REJECTED.value, RequestReason.MALFORMED.value
+        ).inc()
         _log.info(
             "request_rejected",
             route=NO_ROUTE,
@@ -155,7 +160,9 @@ class Server:
             raise Rejected(RequestReason.NO_ROUTE, "there is nothing here")
         return served
 
-    def _take(self, request: Asked, query: str, body: bytes, served: "_Served") -> "Answer | _Taken":
+    def _take(
+        self, request: Asked, query: str, body: bytes, served: "_Served"
+    ) -> "Answer | _Taken":
         """Check a request and hand what it leads to to the store; return what its answer waits for, if for anything."""
         route, counters = served.route, served.counters
         counters.bytes.observe(len(body))
@@ -163,7 +170,9 @@ class Server:
         incoming = Incoming(lower_headers(request.headers), body, request.method)
         pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         verified = check(route, served.sender, incoming, pairs, now)
-        if route.rate is not None:  # after verification: a stranger must not use up the sender's rate
+        if (
+            route.rate is not None
+        ):  # after verification: a stranger must not use up the sender's rate
             self._within_rate(route, route.rate)
         if isinstance(verified, Handshake):
             counters.handshake.inc()
@@ -174,16 +183,22 @@ class Server:
         """Raise Rejected while the relay can't take a request, before anything of it is read."""
         limits = self._limits
         if self.draining:
-            raise Rejected(RequestReason.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER)
+            raise Rejected(
+                RequestReason.DRAINING, "the relay is stopping", retry_after=_RETRY_AFTER
+            )
         if self._open > limits.requests:
-            raise Rejected(RequestReason.OVERLOADED, "too many requests are open", retry_after=_RETRY_AFTER)
+            raise Rejected(
+                RequestReason.OVERLOADED, "too many requests are open", retry_after=_RETRY_AFTER
+            )
         if self._store.waiting >= limits.waiting:
             raise Rejected(
                 RequestReason.BACKLOG_FULL, "too much waits to be stored", retry_after=_RETRY_AFTER
             )
         if self._store.pending >= limits.pending or self.disk_full:
             raise Rejected(
-                RequestReason.BACKLOG_FULL, "too much waits to be delivered", retry_after=_RETRY_AFTER
+                RequestReason.BACKLOG_FULL,
+                "too much waits to be delivered",
+                retry_after=_RETRY_AFTER,
             )
 
     def _within_rate(self, route: Route, rate: Rate) -> None:
@@ -192,11 +207,15 @@ class Server:
         now = time.monotonic()
         if seconds := wait(rate, due, now):
             raise Rejected(
-                RequestReason.RATE_LIMITED, "too many requests on this route", retry_after=math.ceil(seconds)
+                RequestReason.RATE_LIMITED,
+                "too many requests on this route",
+                retry_after=math.ceil(seconds),
             )
         self._rate_due[route.name], _ = take(rate, due, now)
 
-    def _accept(self, route: Route, verified: Verified, now: float, counters: RouteCounters) -> "_Taken":
+    def _accept(
+        self, route: Route, verified: Verified, now: float, counters: RouteCounters
+    ) -> "_Taken":
         key = None
         if verified.id and route.dedupe > 0:
             key = (route.name, verified.sender, verified.id)
@@ -230,7 +249,9 @@ class Server:
         except StoreUnavailable as error:
             _log.error("commit_failed", detail=str(error))
             raise Rejected(
-                RequestReason.STORE_UNAVAILABLE, "the event could not be stored", retry_after=_RETRY_AFTER
+                RequestReason.STORE_UNAVAILABLE,
+                "the event could not be stored",
+                retry_after=_RETRY_AFTER,
             ) from None
         finally:
             if taken.key is not None:
@@ -241,7 +262,10 @@ class Server:
         if taken.invalid is not None:
             counters.quarantined.inc()
             _log.warning(
-                "event_quarantined", route=counters.route, id=taken.event_id, where=taken.invalid.where
+                "event_quarantined",
+                route=counters.route,
+                id=taken.event_id,
+                where=taken.invalid.where,
             )
         else:
             counters.accepted.inc()
@@ -250,7 +274,11 @@ class Server:
             for name, _, said, detail in filtered.said:
                 if said is ForwardOutcome.ERROR:
                     _log.warning(
-                        "forward_failed", route=counters.route, forward=name, id=taken.event_id, detail=detail
+                        "forward_failed",
+                        route=counters.route,
+                        forward=name,
+                        id=taken.event_id,
+                        detail=detail,
                     )
         if taken.status == HTTPStatus.NO_CONTENT:
             return Answer(taken.status)

@@ -29,7 +29,8 @@ def decode_json(body: bytes) -> Any:
     # Not `in`: of bytes it asks first whether they are a number, by way of an exception.
     if (shape.find(_EXPONENT) >= 0 or shape.find(_DIGITS) >= 0) and not _finite(value):
         raise Rejected(
-            RequestReason.MALFORMED, "the body is not valid JSON: a number is beyond a double's range"
+            RequestReason.MALFORMED,
+            "the body is not valid JSON: a number is beyond a double's range",
         )
     return value
 
@@ -55,7 +56,8 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise Rejected(
-            RequestReason.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding} is not supported; use gzip"
+            RequestReason.UNSUPPORTED_MEDIA_TYPE,
+            f"content-encoding {encoding} is not supported; use gzip",
         )
     machine = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else _GZIP)
     try:

@@ -64,7 +64,13 @@ class Measure:
     @property
     def wording(self) -> tuple[Any, ...]:
         """All that decides what it observes."""
-        expressions = (self.value, self.when, self.each, self.remove, *(made for _, made in self.labels))
+        expressions = (
+            self.value,
+            self.when,
+            self.each,
+            self.remove,
+            *(made for _, made in self.labels),
+        )
         return (*self.shape, self.most, *(made.source if made else None for made in expressions))
 
 

@@ -149,7 +149,9 @@ def check(
             if not route.quarantines:
                 raise
             invalid = rejected
-    scope = Scope({"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query))
+    scope = Scope(
+        {"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query)
+    )
     verified = Verified(
         sender, kept(headers, scheme.secret_headers), query, incoming.body, payload,
         _text(route.id, scope), _text(route.type, scope), _text(route.key, scope), scope, invalid,
@@ -322,7 +324,11 @@ def _text(expression: Expression | None, scope: Scope) -> str:
         text = expression.text(scope)
     except ExpressionFailed:
         return ""
-    return text if text.isprintable() and len(text) <= _MOST_TEXT else _CONTROL.sub(" ", text)[:_MOST_TEXT]
+    return (
+        text
+        if text.isprintable() and len(text) <= _MOST_TEXT
+        else _CONTROL.sub(" ", text)[:_MOST_TEXT]
+    )
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -341,7 +347,9 @@ def describe(route: Route) -> dict[str, Any]:
         "forwards": [
             {
                 "name": forward.name,
-                "to": f"each {forward.to.items.source}" if isinstance(forward.to, Each) else forward.to,
+                "to": f"each {forward.to.items.source}"
+                if isinstance(forward.to, Each)
+                else forward.to,
                 "when": forward.when.source if forward.when else "",
                 "ordered": forward.ordered,
             }

@@ -83,7 +83,9 @@ def _call(transform: Callable[[Event], Any], event: Event, seconds: float) -> Ou
         raise
     except TimeLimitExceeded:
         raise TransformFailed(f"the transform took over {seconds:g} s") from None
-    except BaseException as error:  # KeyboardInterrupt would end the relay, CancelledError its worker
+    except (
+        BaseException
+    ) as error:  # KeyboardInterrupt would end the relay, CancelledError its worker
         raise TransformFailed(_told(error)) from error
 
 
@@ -95,7 +97,9 @@ def _told(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not Path(frame.filename).is_relative_to(ours)
     ]
-    own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
+    own = [
+        frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent
+    ]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else ""
     return f"{told(error)}{place}"
 

@@ -78,10 +78,16 @@ def read_sample(path: Path) -> Sample:
         value = decode_json(path.read_bytes())
     except Rejected as error:
         raise SampleInvalid(f"{path.name}: {error.detail}") from None
-    if not isinstance(value, dict) or "expect" not in value or ("body" in value) == ("body_text" in value):
+    if (
+        not isinstance(value, dict)
+        or "expect" not in value
+        or ("body" in value) == ("body_text" in value)
+    ):
         raise SampleInvalid(f"{path.name}: needs `expect` and one of `body`, `body_text`")
     if unknown := value.keys() - _KEYS:
-        raise SampleInvalid(f"{path.name}: unknown key {min(unknown)!r}; known: {', '.join(sorted(_KEYS))}")
+        raise SampleInvalid(
+            f"{path.name}: unknown key {min(unknown)!r}; known: {', '.join(sorted(_KEYS))}"
+        )
     headers = {name.lower(): text for name, text in value.get("headers", {}).items()}
     if "body" in value:
         body = json.dumps(value["body"], ensure_ascii=False).encode()
@@ -118,7 +124,9 @@ def attempt(
         verified = check(route, sender, incoming, query or {}, now)
     except Rejected as rejected:
         places = "".join(f"\n{path or 'body'}: {text}" for path, text in rejected.where)
-        step = {401: "verify", 403: "authorize", 422: "validate"}.get(rejected.reason.status, "decode")
+        step = {401: "verify", 403: "authorize", 422: "validate"}.get(
+            rejected.reason.status, "decode"
+        )
         trial.steps.append(Step(step, False, f"{rejected.reason.status} {rejected.detail}{places}"))
         trial.refusal = rejected
         return trial
@@ -137,7 +145,9 @@ def attempt(
     if route.authorize is not None and verified.invalid is None:
         trial.steps.append(Step("authorize", True, route.authorize.source))
     facts = {"id": verified.id, "type": verified.type, "key": verified.key}
-    trial.steps.append(Step("event", True, "  ".join(f"{name}={text!r}" for name, text in facts.items())))
+    trial.steps.append(
+        Step("event", True, "  ".join(f"{name}={text!r}" for name, text in facts.items()))
+    )
     trial.event = event = Event(
         0, format_id(0, 0), route.name, sender, verified.type, verified.key, verified.id, now,
         verified.headers, verified.query, body, verified.payload,
@@ -152,12 +162,15 @@ def attempt(
 def _observe(trial: Trial, said: Observed) -> None:
     for one in said.observations:
         labels = ", ".join(
-            f'{name}="{text}"' for name, text in zip(one.measure.label_names, one.labels, strict=True)
+            f'{name}="{text}"'
+            for name, text in zip(one.measure.label_names, one.labels, strict=True)
         )
         value = "goes away" if one.value is None else f"{one.value:.15g}"
         trial.steps.append(Step(f"metric {one.measure.name}", True, f"{{{labels}}} {value}"))
     for failure in said.failures:
-        trial.steps.append(Step(f"metric {failure.measure.name}", False, f"error: {failure.detail}"))
+        trial.steps.append(
+            Step(f"metric {failure.measure.name}", False, f"error: {failure.detail}")
+        )
 
 
 def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:
@@ -230,7 +243,9 @@ def _differences(wanted: Any, request: Outgoing, original: bytes) -> list[str]:
             faults.append(f"body: expected {_short(wanted['body'])}, got {_short(body)}")
     for header, text in wanted.get("headers", {}).items():
         if request.headers.get(header.lower()) != text:
-            faults.append(f"header {header}: expected {text!r}, got {request.headers.get(header.lower())!r}")
+            faults.append(
+                f"header {header}: expected {text!r}, got {request.headers.get(header.lower())!r}"
+            )
     return faults
 
 

@@ -73,7 +73,9 @@ class RetryAfter:
     async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
         """Answer."""
         first = heard.number == 1
-        await _send(writer, _head(self.status, f"retry-after: {self.value}") if first else _head(200), b"")
+        await _send(
+            writer, _head(self.status, f"retry-after: {self.value}") if first else _head(200), b""
+        )
         return True
 
 
@@ -207,7 +209,9 @@ class EndlessBody:
 
     async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
         """Send chunks until the other side closes."""
-        await _send(writer, f"HTTP/1.1 {self.status} x\r\ntransfer-encoding: chunked\r\n\r\n".encode(), b"")
+        await _send(
+            writer, f"HTTP/1.1 {self.status} x\r\ntransfer-encoding: chunked\r\n\r\n".encode(), b""
+        )
         while True:
             await _send(writer, _CHUNK, b"")
 
@@ -310,7 +314,9 @@ async def serve(
         connections.add(asyncio.current_task())
         connection = next(opened)
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            with contextlib.suppress(
+                OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
+            ):
                 while (request := await _read(reader, numbers, connection)) is not None:
                     heard(request)
                     if not await _or_gone(fault.answer(request, writer), reader):
@@ -322,7 +328,9 @@ async def serve(
             writer.transport.abort()
             connections.discard(asyncio.current_task())
 
-    return await asyncio.start_server(connected, host, port, limit=_HEAD_LIMIT, ssl=context, backlog=512)
+    return await asyncio.start_server(
+        connected, host, port, limit=_HEAD_LIMIT, ssl=context, backlog=512
+    )
 
 
 async def _or_gone(answering: Awaitable[bool], reader: asyncio.StreamReader) -> bool:
@@ -340,7 +348,9 @@ async def _or_gone(answering: Awaitable[bool], reader: asyncio.StreamReader) -> 
         await asyncio.gather(answer, gone, return_exceptions=True)
 
 
-async def _read(reader: asyncio.StreamReader, numbers: Iterator[int], connection: int) -> Heard | None:
+async def _read(
+    reader: asyncio.StreamReader, numbers: Iterator[int], connection: int
+) -> Heard | None:
     """Read a request; None if there is none any more."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")

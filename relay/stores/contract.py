@@ -208,7 +208,9 @@ class Store(Protocol):
     def settle(self, settle: Settle) -> None:
         """Record what became of a delivery, unless another owner has taken it over; kept until it commits."""
 
-    async def claim(self, target: str, now: float, limit: int, size: int, partition: int = 0) -> Claim:
+    async def claim(
+        self, target: str, now: float, limit: int, size: int, partition: int = 0
+    ) -> Claim:
         """Take the lane's due deliveries, the longest due first, at most `limit` and about `size` bytes."""
 
     async def divided(self) -> Mapping[str, int]:

@@ -110,7 +110,9 @@ def read_entry(body: bytes, event_id: str, received: datetime) -> ET.Element:
         entry = Entry.model_validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
-        told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in faults)
+        told = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in faults
+        )
         raise EntryInvalid(f"the body is no entry of a feed: {told}") from None
     made = ET.Element(_tag("entry"), {_EVENT: event_id})
     _add(made, "id", entry.id or f"urn:webhook:{event_id}")
@@ -126,7 +128,9 @@ def read_entry(body: bytes, event_id: str, received: datetime) -> ET.Element:
         _add(made, "summary", entry.summary)
     content = entry.content
     if content is None and entry.link is None:
-        content = entry.summary or entry.title  # one of content and link there must be, RFC 4287 §4.1.2
+        content = (
+            entry.summary or entry.title
+        )  # one of content and link there must be, RFC 4287 §4.1.2
     if content is not None:
         _add(made, "content", content)
     return made
@@ -136,7 +140,11 @@ def read_feed(text: bytes) -> list[ET.Element]:
     """Return the entries of a feed as they stand in it; raise FeedDamaged."""
     try:
         root = ET.fromstring(text)  # noqa: S314 - the relay's own file, and expat bounds what entities grow to
-    except (ET.ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
+    except (
+        ET.ParseError,
+        ValueError,
+        LookupError,
+    ) as error:  # LookupError: an encoding that nobody knows
         raise FeedDamaged(f"it is not XML: {error}") from None
     if root.tag != _tag("feed"):
         raise FeedDamaged("it is XML, but no Atom feed")

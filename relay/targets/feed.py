@@ -43,12 +43,16 @@ class FeedSender:
         try:
             entry = read_entry(outgoing.body, event.id, event.received)
         except EntryInvalid as error:
-            return Attempt(at, time.perf_counter() - began, NO_ENTRY, DeliveryReason.REFUSED, str(error))
+            return Attempt(
+                at, time.perf_counter() - began, NO_ENTRY, DeliveryReason.REFUSED, str(error)
+            )
         try:
             await self._entries.put(entry)
         except OSError as error:
             detail = f"{self._path}: {error.strerror}"
-            return Attempt(at, time.perf_counter() - began, reason=DeliveryReason.CONNECTION, detail=detail)
+            return Attempt(
+                at, time.perf_counter() - began, reason=DeliveryReason.CONNECTION, detail=detail
+            )
         return Attempt(at, time.perf_counter() - began, status=200)
 
     async def close(self) -> None:

@@ -63,9 +63,15 @@ class HttpOptions:
 class HttpSender:
     """Attempts over HTTP, on connections of this target's own that are kept alive and reused."""
 
-    def __init__(self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None) -> None:
+    def __init__(
+        self, options: HttpOptions, factory: Callable[[Any], socket.socket] | None = None
+    ) -> None:
         self._method = options.method
-        self._standing = {"user-agent": options.user_agent, "accept": "*/*", "accept-encoding": "identity"}
+        self._standing = {
+            "user-agent": options.user_agent,
+            "accept": "*/*",
+            "accept-encoding": "identity",
+        }
         self._own = dict(options.headers)
         self._keys = options.signing_keys
         self._options = options
@@ -81,7 +87,9 @@ class HttpSender:
             exchanges = self._exchanges or self._begin()
             reply = await exchanges.make(outgoing.method or self._method, headers, outgoing.body)
         except Exception as error:  # noqa: BLE001 - whatever the client raises, it is this attempt's failure
-            return Attempt(at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error))
+            return Attempt(
+                at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error)
+            )
         duration = time.perf_counter() - began
         if 200 <= reply.status < 300:
             return Attempt(at, duration, reply.status)
@@ -124,7 +132,9 @@ class HttpSender:
             "traceparent": traceparent(delivery),
         }
         if self._keys:
-            headers["webhook-signature"] = signatures(self._keys, event.id, timestamp, outgoing.body)
+            headers["webhook-signature"] = signatures(
+                self._keys, event.id, timestamp, outgoing.body
+            )
         return headers
 
 
@@ -142,7 +152,9 @@ class FileSender:
             await self._lines.put(line(delivery, outgoing))
         except OSError as error:
             detail = f"{self._path}: {error.strerror}"
-            return Attempt(at, time.perf_counter() - began, reason=DeliveryReason.CONNECTION, detail=detail)
+            return Attempt(
+                at, time.perf_counter() - began, reason=DeliveryReason.CONNECTION, detail=detail
+            )
         return Attempt(at, time.perf_counter() - began, status=200)
 
     async def close(self) -> None:
@@ -162,7 +174,9 @@ def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
         "route": event.route,
         "type": event.type,
         "key": event.key,
-        "received": datetime.fromtimestamp(event.received_at, UTC).isoformat(timespec="milliseconds"),
+        "received": datetime.fromtimestamp(event.received_at, UTC).isoformat(
+            timespec="milliseconds"
+        ),
         "attempt": delivery.attempts + 1,
         "headers": outgoing.headers,
         **body,

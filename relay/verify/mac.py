@@ -101,7 +101,9 @@ class Mac:
             headers[options.id_header] = message_id
         return Signed(headers)
 
-    def _message(self, message_id: str, timestamp: str, method: str, url: str, body: bytes) -> bytes:
+    def _message(
+        self, message_id: str, timestamp: str, method: str, url: str, body: bytes
+    ) -> bytes:
         if self._template == ("{body}",):
             return body
         values = {

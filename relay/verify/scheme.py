@@ -95,4 +95,6 @@ def seconds(text: str) -> int:
 def check_age(timestamp: float, now: float, tolerance: float) -> None:
     """Raise NotVerified if `timestamp` is further than `tolerance` seconds from `now`, either way."""
     if abs(now - timestamp) > tolerance:
-        raise NotVerified(f"the timestamp is {abs(now - timestamp):.0f} s off; {tolerance:.0f} s are allowed")
+        raise NotVerified(
+            f"the timestamp is {abs(now - timestamp):.0f} s off; {tolerance:.0f} s are allowed"
+        )

@@ -21,7 +21,9 @@ def decode_key(secret: bytes) -> bytes:
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("a standard-webhooks secret is base64, with or without whsec_ before it") from None
+        raise ValueError(
+            "a standard-webhooks secret is base64, with or without whsec_ before it"
+        ) from None
     if not key:
         raise ValueError("a standard-webhooks secret can't be empty")
     return key

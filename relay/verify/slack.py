@@ -11,7 +11,9 @@ from typing import Any
 from relay.verify.mac import Mac, MacOptions
 from relay.verify.scheme import TOLERANCE, EventDefaults, Handshake
 
-_TYPE = 'has(body.event) && has(body.event.type) ? body.event.type : "type" in body ? body.type : ""'
+_TYPE = (
+    'has(body.event) && has(body.event.type) ? body.event.type : "type" in body ? body.type : ""'
+)
 
 
 class Slack(Mac):

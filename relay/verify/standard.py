@@ -45,7 +45,9 @@ class StandardWebhooks:
             for part in header(incoming, f"{family}-signature").split(" ")
             if part.startswith("v1,")
         ]
-        expected = (signature(key, message_id, timestamp, incoming.body).encode() for key in self._keys)
+        expected = (
+            signature(key, message_id, timestamp, incoming.body).encode() for key in self._keys
+        )
         if not matches_any(expected, given):
             raise NotVerified("no v1 signature matches")
         check_age(timestamp, now, self._tolerance)

@@ -22,6 +22,8 @@ class AlertGroup(BaseModel):
     status: Status  # firing while any of its alerts is
     group_key: str = Field(alias="groupKey")
     alerts: list[Alert]
-    truncated_alerts: int = Field(default=0, alias="truncatedAlerts")  # left out because of max_alerts
+    truncated_alerts: int = Field(
+        default=0, alias="truncatedAlerts"
+    )  # left out because of max_alerts
     common_labels: dict[str, str] = Field(default={}, alias="commonLabels")
     external_url: str = Field(default="", alias="externalURL")

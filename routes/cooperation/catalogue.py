@@ -75,7 +75,7 @@ class _Told:
     def members(self, schema: Mapping[str, Any]) -> list[Member]:
         """Return the members of an object, those that are needed marked."""
         return [
-            self._member(name, found, schema, name in schema.get("required", []))
+            self._member(name, found, schema, needed=name in schema.get("required", []))
             for name, found in schema["properties"].items()
             if name != "type"
         ]
@@ -84,16 +84,20 @@ class _Told:
         """Return the members of each object that the schemas share."""
         return {
             name: [
-                self._member(member, found, schema, member in part.get("required", []))
+                self._member(member, found, schema, needed=member in part.get("required", []))
                 for member, found in part["properties"].items()
             ]
             for name, part in sorted(schema["$defs"].items())
             if name in {"Charge", "Money", "Period", "Product"}
         }
 
-    def _member(self, name: str, found: Mapping[str, Any], schema: Mapping[str, Any], needed: bool) -> Member:  # noqa: FBT001 - a member's own property
+    def _member(
+        self, name: str, found: Mapping[str, Any], schema: Mapping[str, Any], *, needed: bool
+    ) -> Member:
         kind, anchor = self._kind(found)
-        one = next((each for each in found.get("anyOf", [found]) if each.get("type") != "null"), found)
+        one = next(
+            (each for each in found.get("anyOf", [found]) if each.get("type") != "null"), found
+        )
         codes = one.get("enum") or one.get("items", {}).get("enum") or ()
         return Member(
             name,
@@ -106,7 +110,9 @@ class _Told:
 
     def _kind(self, found: Mapping[str, Any]) -> tuple[str, str]:
         if "anyOf" in found:
-            kind, anchor = self._kind(next(each for each in found["anyOf"] if each.get("type") != "null"))
+            kind, anchor = self._kind(
+                next(each for each in found["anyOf"] if each.get("type") != "null")
+            )
             return f"{kind} {self.pick(*_KINDS['null'])}", anchor
         if "$ref" in found:
             name = found["$ref"].rpartition("/")[2]

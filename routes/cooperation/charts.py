@@ -60,7 +60,9 @@ def bars(found: Sequence[Bar], title: str, room: Room) -> Markup:
             )
         )  # fmt: skip
     height = max(len(found), 1) * _LINE
-    axis = Markup('<line class="axis" x1="{0}" y1="1" x2="{0}" y2="{1}"/>').format(room.label, height - 1)
+    axis = Markup('<line class="axis" x1="{0}" y1="1" x2="{0}" y2="{1}"/>').format(
+        room.label, height - 1
+    )
     return _svg(room.width, height, title, [*drawn, axis])
 
 

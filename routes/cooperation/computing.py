@@ -55,10 +55,14 @@ ASKING = (
 """The types that ask their receivers to do something: without an acknowledgement, nothing shows that they did."""
 
 
-def compute(events: Iterable[AnyEvent], programme: Programme, first: date, last: date, as_of: date) -> Review:
+def compute(
+    events: Iterable[AnyEvent], programme: Programme, first: date, last: date, as_of: date
+) -> Review:
     """Return the review of the days from `first` to `last`, both included, with ages as of `as_of`."""
     standing = settled(events, programme)
-    seen = [event for event in standing.events if not (event.happened and event.happened.first > last)]
+    seen = [
+        event for event in standing.events if not (event.happened and event.happened.first > last)
+    ]
     now = [
         event
         for event in seen
@@ -68,7 +72,9 @@ def compute(events: Iterable[AnyEvent], programme: Programme, first: date, last:
     raised, resolved = _obstacles(now, first, as_of)
     figures = added_up(now)
     none = Figures({}, frozenset())
-    accounts = _accounts([event for event in now if event.happened is None or event.happened.last >= first])
+    accounts = _accounts(
+        [event for event in now if event.happened is None or event.happened.last >= first]
+    )
     return Review(
         programme=programme,
         first=first,
@@ -133,7 +139,9 @@ def _items(events: Sequence[AnyEvent], first: date, last: date) -> tuple[ItemLin
             continue
         course = [event for event in group if event.type in _COURSE]
         # What has been carried out or has ended stays so, whatever is told late of how it went before.
-        ends: list[ItemCarriedOut] | list[ItemEnded] = _of(course, ItemCarriedOut) or _of(course, ItemEnded)
+        ends: list[ItemCarriedOut] | list[ItemEnded] = _of(course, ItemCarriedOut) or _of(
+            course, ItemEnded
+        )
         latest = ends[-1] if ends else course[-1]
         said = [text for event in group if (text := _words(event))]
         lines.append(
@@ -155,10 +163,14 @@ def _words(event: AnyEvent) -> str:
     return getattr(event, "results", None) or getattr(event, "reason", None) or ""
 
 
-def _obstacles(events: Sequence[AnyEvent], first: date, as_of: date) -> tuple[tuple[Obstacle, ...], int]:
+def _obstacles(
+    events: Sequence[AnyEvent], first: date, as_of: date
+) -> tuple[tuple[Obstacle, ...], int]:
     """Return the open obstacles, the oldest first, and how many were resolved in the period."""
     found, resolved = [], 0
-    for obstacle, group in _by_subject([event for event in events if event.thing == "obstacle"]).items():
+    for obstacle, group in _by_subject(
+        [event for event in events if event.thing == "obstacle"]
+    ).items():
         if ends := _of(group, ObstacleResolved):
             resolved += any(end.happened is None or end.happened.last >= first for end in ends)
             continue
@@ -174,7 +186,9 @@ def _obstacles(events: Sequence[AnyEvent], first: date, as_of: date) -> tuple[tu
                 place=told.place,
                 raised=_told(told) if raised else "",
                 due=due,
-                age=max((as_of - told.happened.first).days, 0) if raised and told.happened else None,
+                age=max((as_of - told.happened.first).days, 0)
+                if raised and told.happened
+                else None,
                 overdue=(as_of - due).days if due and as_of > due else None,
                 taken_up=bool(taken_up),
             )
@@ -184,7 +198,9 @@ def _obstacles(events: Sequence[AnyEvent], first: date, as_of: date) -> tuple[tu
 
 def _projects(events: Sequence[AnyEvent]) -> tuple[Project, ...]:
     found = []
-    for project, group in _by_subject([event for event in events if event.thing == "project"]).items():
+    for project, group in _by_subject(
+        [event for event in events if event.thing == "project"]
+    ).items():
         announced = _of(group, ProjectAnnounced)
         ends = _of(group, ProjectTerminated)
         latest = ends[-1] if ends else group[-1]
@@ -217,7 +233,9 @@ def _accounts(events: Sequence[AnyEvent]) -> tuple[Account, ...]:
             case HappeningHeld() | ExpertiseTransferred():
                 found.append(Account(credited(event), event, event.title, event.results or ""))
             case ProductListed():
-                found.append(Account(credited(event), event, event.channel_name or "", _listed(event)))
+                found.append(
+                    Account(credited(event), event, event.channel_name or "", _listed(event))
+                )
     return tuple(found)
 
 

@@ -20,7 +20,9 @@ class Happened(BaseModel):
     thing: ClassVar[str] = "id"  # the field that names what it is about
 
     programme: Annotated[Programme, about("Chương trình hợp tác", "the programme")]
-    place: Annotated[Place, about("Địa phương gửi sự kiện", "the place that tells it: the sender itself")]
+    place: Annotated[
+        Place, about("Địa phương gửi sự kiện", "the place that tells it: the sender itself")
+    ]
     id: Annotated[
         Reference,
         about(
@@ -30,7 +32,10 @@ class Happened(BaseModel):
     ]
     department: Annotated[
         Department | None,
-        about("Sở, ngành gửi sự kiện; null nếu chưa rõ", "the department that tells it; null if not known"),
+        about(
+            "Sở, ngành gửi sự kiện; null nếu chưa rõ",
+            "the department that tells it; null if not known",
+        ),
     ]
     partners: Annotated[
         tuple[Place, ...],
@@ -63,9 +68,15 @@ class Happened(BaseModel):
     ] = None
     public: Annotated[
         bool,
-        about("Được đăng trên bản tin công khai", "whether it goes to the public news feed", strict=True),
+        about(
+            "Được đăng trên bản tin công khai",
+            "whether it goes to the public news feed",
+            strict=True,
+        ),
     ] = False
-    source: Annotated[Text | None, about("Nguồn của thông tin", "where the facts are published")] = None
+    source: Annotated[
+        Text | None, about("Nguồn của thông tin", "where the facts are published")
+    ] = None
     note: Annotated[Text | None, about("Ghi chú", "a note for readers")] = None
 
     @property
@@ -100,7 +111,9 @@ class Happened(BaseModel):
             raise fault("a place stands in it twice", "một địa phương được nêu hai lần")
         return tuple(taking_part(partners, info))
 
-    @field_validator("agreement", "item", "obstacle", "project", "happening", "event", check_fields=False)
+    @field_validator(
+        "agreement", "item", "obstacle", "project", "happening", "event", check_fields=False
+    )
     @classmethod
     def _of_the_programme(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:

@@ -5,7 +5,14 @@ import unicodedata
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from .moment import When
@@ -59,7 +66,9 @@ class Period(Part):
     @model_validator(mode="after")
     def _forward(self) -> Self:
         if self.last.last < self.first.first:
-            raise fault("a period ends after it begins", "thời điểm kết thúc phải sau thời điểm bắt đầu")
+            raise fault(
+                "a period ends after it begins", "thời điểm kết thúc phải sau thời điểm bắt đầu"
+            )
         return self
 
     def touches(self, first: date, last: date) -> bool:
@@ -86,4 +95,6 @@ class Product(Part):
 
     name: Annotated[Text, about("Tên sản phẩm", "what it is called")]
     producer: Annotated[Text | None, about("Chủ thể sản xuất", "who makes it")] = None
-    stars: Annotated[int | None, about("Hạng sao OCOP", "its OCOP rating", strict=True, ge=3, le=5)] = None
+    stars: Annotated[
+        int | None, about("Hạng sao OCOP", "its OCOP rating", strict=True, ge=3, le=5)
+    ] = None

@@ -32,7 +32,9 @@ class _Sums:
         self._values: dict[Place | None, dict[Figure, int]] = defaultdict(dict)
         self._approximate: dict[Place | None, set[Figure]] = defaultdict(set)
 
-    def add(self, place: Place | None, figure: Figure, count: int, *, approximate: bool = False) -> None:
+    def add(
+        self, place: Place | None, figure: Figure, count: int, *, approximate: bool = False
+    ) -> None:
         """Add a count; a sum is approximate if a part of it is."""
         own = self._values[place]
         own[figure] = own.get(figure, 0) + count

@@ -9,7 +9,14 @@ from .fields import Figure
 from .payload import AgreementSigned, AnyEvent, HappeningHeld, PlanShared, PolicyShared
 from .places import Department, Place, Programme
 
-FIGURES: tuple[Figure, ...] = ("enterprises", "delegates", "contracts", "memoranda", "processes", "products")
+FIGURES: tuple[Figure, ...] = (
+    "enterprises",
+    "delegates",
+    "contracts",
+    "memoranda",
+    "processes",
+    "products",
+)
 SCOPES = ("regional", "bilateral")
 
 
@@ -135,7 +142,9 @@ class Review:
                 scope: {"planned": tally.planned, "carried_out": tally.carried_out}
                 for scope, tally in self.tallies.items()
             },
-            "places": {place.value: dict(figures.values) for place, figures in self.figures.items()},
+            "places": {
+                place.value: dict(figures.values) for place, figures in self.figures.items()
+            },
             "regional": dict(self.regional.values),
             "approximate": {
                 place.value: sorted(figures.approximate)

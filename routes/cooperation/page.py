@@ -89,7 +89,8 @@ class _Words:
 
     def figures_of(self, held: HappeningHeld) -> list[str]:
         told = {
-            figure: getattr(held, figure) for figure in ("enterprises", "delegates", "contracts", "memoranda")
+            figure: getattr(held, figure)
+            for figure in ("enterprises", "delegates", "contracts", "memoranda")
         }
         return [
             f"{self(figure)}: {self('about') + ' ' if figure in held.approximate else ''}{self.number(count)}"
@@ -124,7 +125,8 @@ def render(review: Review, language: Language, origin: Origin) -> str:
         scopes=SCOPES,
         shown=[figure for figure in FIGURES if _known(review, figure)],
         named={
-            scope: [line for line in review.items if line.scope == scope and line.title] for scope in SCOPES
+            scope: [line for line in review.items if line.scope == scope and line.title]
+            for scope in SCOPES
         },
         unnamed={scope: _unnamed(review, scope) for scope in SCOPES},
         range=_range,
@@ -169,7 +171,9 @@ def _item_chart(review: Review, scope: str, words: _Words) -> Markup:
     title = f"{words(scope)}: {tally.carried_out} {words('carried_out_of', planned=tally.planned)}"
     # Those carried out first: a share is seen at once.
     lines.sort(key=lambda line: line.state != "carried_out")
-    return squares([(line.state, f"{line.title or line.item}: {words(line.state)}") for line in lines], title)
+    return squares(
+        [(line.state, f"{line.title or line.item}: {words(line.state)}") for line in lines], title
+    )
 
 
 def _figure_charts(review: Review, words: _Words) -> list[tuple[str, Markup]]:
@@ -194,7 +198,8 @@ def _obstacle_chart(review: Review, words: _Words) -> Markup | None:
         Bar(
             one.obstacle.partition("/")[2][:24],
             one.age,
-            words.number(one.age) + (f" ({words('overdue', days=one.overdue)})" if one.overdue else ""),
+            words.number(one.age)
+            + (f" ({words('overdue', days=one.overdue)})" if one.overdue else ""),
             loud=one.overdue is not None,
         )
         for one in review.obstacles
@@ -206,7 +211,12 @@ def _obstacle_chart(review: Review, words: _Words) -> Markup | None:
 def _project_chart(review: Review, words: _Words) -> Markup | None:
     order = ("announced", "invested", "paused", "terminated")
     found = [
-        Bar(words(state), review.states[state], words.number(review.states[state]), loud=state == "paused")
+        Bar(
+            words(state),
+            review.states[state],
+            words.number(review.states[state]),
+            loud=state == "paused",
+        )
         for state in order
         if state in review.states
     ]

@@ -14,7 +14,8 @@ from .places import HUB, Name, Place
 
 Title = Annotated[Text, about("Tên gọi", "what it is called")]
 OpenTitle = Annotated[
-    Text | None, about("Tên gọi; null nếu nguồn không nêu", "what it is called; null if no source says")
+    Text | None,
+    about("Tên gọi; null nếu nguồn không nêu", "what it is called; null if no source says"),
 ]
 Reason = Annotated[Text | None, about("Lý do", "why")]
 Results = Annotated[Text | None, about("Kết quả", "what came of it")]
@@ -61,7 +62,8 @@ class ItemPlanned(_AboutItem):
     title: OpenTitle
     period: Annotated[Period | None, about("Thời gian thực hiện", "for which period")] = None
     in_charge: Annotated[
-        tuple[Charge, ...], about("Các sở, ngành phụ trách", "the departments in charge", max_length=40)
+        tuple[Charge, ...],
+        about("Các sở, ngành phụ trách", "the departments in charge", max_length=40),
     ] = ()
 
     @field_validator("scope")
@@ -97,11 +99,13 @@ class ItemReported(Happened):
     thing = "item"
     type: Literal["item.reported"]
     item: Annotated[
-        Reference | None, about("Mã nội dung hợp tác; null nếu chưa rõ", "the item's id; null if not known")
+        Reference | None,
+        about("Mã nội dung hợp tác; null nếu chưa rõ", "the item's id; null if not known"),
     ]
     results: Annotated[Text, about("Tiến độ, kết quả", "the progress, or what came of it")]
     percent: Annotated[
-        int | None, about("Tỷ lệ hoàn thành (%)", "how much is done, in percent", strict=True, ge=0, le=100)
+        int | None,
+        about("Tỷ lệ hoàn thành (%)", "how much is done, in percent", strict=True, ge=0, le=100),
     ] = None
 
 
@@ -121,7 +125,9 @@ class ItemPaused(_AboutItem):
 
 class ItemEnded(_AboutItem):
     name = Name("Nội dung hợp tác chấm dứt", "Item ended")
-    when = Name("Khi nội dung không tiếp tục thực hiện.", "When an item ends without being carried out.")
+    when = Name(
+        "Khi nội dung không tiếp tục thực hiện.", "When an item ends without being carried out."
+    )
     type: Literal["item.ended"]
     reason: Reason = None
 
@@ -207,7 +213,16 @@ class _AboutHappening(Happened):
     thing = "happening"
     happening: Annotated[Reference, about("Mã hoạt động", "the happening's id")]
     kind: Annotated[
-        Literal["conference", "fair", "festival", "connection", "promotion", "training", "review", "other"],
+        Literal[
+            "conference",
+            "fair",
+            "festival",
+            "connection",
+            "promotion",
+            "training",
+            "review",
+            "other",
+        ],
         about(
             "Loại: hội nghị, hội chợ, lễ hội, kết nối cung cầu, xúc tiến, tập huấn, sơ kết – tổng kết, khác",
             "conference, fair, festival, connection of supply and demand, promotion, training, review, other",
@@ -218,9 +233,12 @@ class _AboutHappening(Happened):
 
 
 class HappeningAnnounced(_AboutHappening):
-    name = Name("Hoạt động thương mại, du lịch được thông báo", "Trade or tourism happening announced")
+    name = Name(
+        "Hoạt động thương mại, du lịch được thông báo", "Trade or tourism happening announced"
+    )
     when = Name(
-        "Khi có kế hoạch tổ chức, để các nơi tham gia.", "When it is planned, so that others can take part."
+        "Khi có kế hoạch tổ chức, để các nơi tham gia.",
+        "When it is planned, so that others can take part.",
     )
     type: Literal["happening.announced"]
     period: Annotated[Period | None, about("Thời gian tổ chức", "when it will be")] = None
@@ -229,18 +247,23 @@ class HappeningAnnounced(_AboutHappening):
 class HappeningHeld(_AboutHappening):
     name = Name("Hoạt động thương mại, du lịch đã tổ chức", "Trade or tourism happening held")
     when = Name(
-        "Khi hoạt động đã diễn ra; chỉ nêu số liệu đã biết.", "When it was held; only figures that are known."
+        "Khi hoạt động đã diễn ra; chỉ nêu số liệu đã biết.",
+        "When it was held; only figures that are known.",
     )
     type: Literal["happening.held"]
-    enterprises: Annotated[Count | None, about("Số doanh nghiệp tham gia", "enterprises that took part")] = (
-        None
-    )
+    enterprises: Annotated[
+        Count | None, about("Số doanh nghiệp tham gia", "enterprises that took part")
+    ] = None
     delegates: Annotated[Count | None, about("Số đại biểu", "delegates")] = None
     contracts: Annotated[Count | None, about("Số hợp đồng ký kết", "contracts signed at it")] = None
-    memoranda: Annotated[Count | None, about("Số biên bản ghi nhớ ký kết", "memoranda signed at it")] = None
+    memoranda: Annotated[
+        Count | None, about("Số biên bản ghi nhớ ký kết", "memoranda signed at it")
+    ] = None
     approximate: Annotated[
         tuple[Figure, ...],
-        about("Những số liệu chỉ là ước khoảng", "which of the figures are approximate", max_length=6),
+        about(
+            "Những số liệu chỉ là ước khoảng", "which of the figures are approximate", max_length=6
+        ),
     ] = ()
     results: Results = None
 
@@ -250,7 +273,9 @@ class _Signed(Happened):
     title: OpenTitle
     parties: Annotated[tuple[Text, ...], about("Các bên ký", "who signed", max_length=100)] = ()
     value: Annotated[Money | None, about("Giá trị", "its value")] = None
-    count: Annotated[Count, about("Số lượng, nếu gửi gộp", "how many, if several are told at once", ge=1)] = 1
+    count: Annotated[
+        Count, about("Số lượng, nếu gửi gộp", "how many, if several are told at once", ge=1)
+    ] = 1
     happening: Annotated[
         Reference | None,
         about(
@@ -274,7 +299,8 @@ class MemorandumSigned(_Signed):
 
 class ProductListed(Happened):
     name = Name(
-        "Sản phẩm OCOP được đưa vào hệ thống phân phối, sàn thương mại điện tử", "OCOP products listed"
+        "Sản phẩm OCOP được đưa vào hệ thống phân phối, sàn thương mại điện tử",
+        "OCOP products listed",
     )
     when = Name(
         "Khi sản phẩm OCOP được đưa vào hệ thống phân phối hoặc sàn thương mại điện tử.",
@@ -286,7 +312,8 @@ class ProductListed(Happened):
         about("Kênh: hệ thống phân phối hoặc sàn thương mại điện tử", "on what kind of channel"),
     ]
     channel_name: Annotated[
-        Text | None, about("Tên hệ thống, tên sàn; null nếu chưa rõ", "which one; null if not known")
+        Text | None,
+        about("Tên hệ thống, tên sàn; null nếu chưa rõ", "which one; null if not known"),
     ]
     products: Annotated[
         tuple[Product, ...],
@@ -303,7 +330,9 @@ class ExpertiseTransferred(Happened):
     )
     type: Literal["expertise.transferred"]
     title: Title
-    processes: Annotated[Count | None, about("Số quy trình kỹ thuật", "how many technical processes")] = None
+    processes: Annotated[
+        Count | None, about("Số quy trình kỹ thuật", "how many technical processes")
+    ] = None
     recipient: Annotated[Text | None, about("Đơn vị tiếp nhận", "who learned it")] = None
     results: Results = None
 
@@ -312,20 +341,26 @@ class _Shared(Happened):
     title: Title
     period: Annotated[Period | None, about("Giai đoạn áp dụng", "for which period")] = None
     location: Location = None
-    topics: Annotated[tuple[Text, ...], about("Các nội dung chính", "what it is about", max_length=100)] = ()
+    topics: Annotated[
+        tuple[Text, ...], about("Các nội dung chính", "what it is about", max_length=100)
+    ] = ()
     url: Annotated[Text | None, about("Địa chỉ văn bản", "where the document is")] = None
 
 
 class PolicyShared(_Shared):
     name = Name("Chia sẻ cơ chế, chính sách", "Policy shared")
-    when = Name("Khi chia sẻ cơ chế, chính sách với các địa phương.", "When a mechanism or policy is shared.")
+    when = Name(
+        "Khi chia sẻ cơ chế, chính sách với các địa phương.",
+        "When a mechanism or policy is shared.",
+    )
     type: Literal["policy.shared"]
 
 
 class PlanShared(_Shared):
     name = Name("Chia sẻ chương trình, kế hoạch, đề xuất", "Plan shared")
     when = Name(
-        "Khi chia sẻ kế hoạch, chương trình, đề xuất.", "When a plan, programme or proposal is shared."
+        "Khi chia sẻ kế hoạch, chương trình, đề xuất.",
+        "When a plan, programme or proposal is shared.",
     )
     type: Literal["plan.shared"]
     kind: Annotated[

@@ -82,7 +82,9 @@ DEPARTMENTS: Mapping[Department, Name] = {
     Department.PLANNING_AND_INVESTMENT: Name(
         "Sở Kế hoạch và Đầu tư", "Department of Planning and Investment", "Kế hoạch và đầu tư"
     ),
-    Department.INDUSTRY_AND_TRADE: Name("Sở Công Thương", "Department of Industry and Trade", "Công thương"),
+    Department.INDUSTRY_AND_TRADE: Name(
+        "Sở Công Thương", "Department of Industry and Trade", "Công thương"
+    ),
     Department.TOURISM: Name("Sở Du lịch", "Department of Tourism", "Du lịch"),
     Department.AGRICULTURE: Name(
         "Sở Nông nghiệp và Phát triển nông thôn",
@@ -92,7 +94,9 @@ DEPARTMENTS: Mapping[Department, Name] = {
     Department.SCIENCE_AND_TECHNOLOGY: Name(
         "Sở Khoa học và Công nghệ", "Department of Science and Technology", "Khoa học và công nghệ"
     ),
-    Department.CULTURE: Name("Sở Văn hóa và Thể thao", "Department of Culture and Sports", "Văn hóa"),
+    Department.CULTURE: Name(
+        "Sở Văn hóa và Thể thao", "Department of Culture and Sports", "Văn hóa"
+    ),
     Department.HEALTH: Name("Sở Y tế", "Department of Health", "Y tế"),
     Department.EDUCATION_AND_TRAINING: Name(
         "Sở Giáo dục và Đào tạo", "Department of Education and Training", "Giáo dục và đào tạo"

@@ -48,7 +48,9 @@ def read(lines: Sequence[str], name: str) -> Iterator[AnyEvent]:
 
 def _told(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
+        )
     if isinstance(error, KeyError):
         return f"no member {error}: is it an export of the relay?"
     return f"{error}: is it an export of the relay?"
@@ -93,14 +95,19 @@ def _write(path: Path, text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="review.py", description="The review of a programme and period, out of exported events."
+        prog="review.py",
+        description="The review of a programme and period, out of exported events.",
     )
-    parser.add_argument("export", help="what `relay export --route cooperation` wrote; - for standard input")
+    parser.add_argument(
+        "export", help="what `relay export --route cooperation` wrote; - for standard input"
+    )
     parser.add_argument("--programme", required=True, choices=[one.value for one in Programme])
     parser.add_argument("--first", help="the first year, month or day (default: the programme's)")
     parser.add_argument("--last", help="the last year, month or day (default: the programme's)")
     parser.add_argument("--as-of", help="the day as of which ages are told (default: today)")
-    parser.add_argument("--language", choices=["vi", "en"], default="vi", help="of the page (default: vi)")
+    parser.add_argument(
+        "--language", choices=["vi", "en"], default="vi", help="of the page (default: vi)"
+    )
     parser.add_argument("--html", help="write the page to this file")
     parser.add_argument("--json", help="write the JSON to this file")
     return parser

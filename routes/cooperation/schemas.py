@@ -11,9 +11,7 @@ from .places import DEPARTMENTS, PLACES, PROGRAMMES, Name
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # What a schema can't say, the relay checks all the same.
-_BEYOND = (
-    "The relay also checks that ids begin with the sender's own code, and what is said in the catalogue."
-)
+_BEYOND = "The relay also checks that ids begin with the sender's own code, and what is said in the catalogue."
 KINDS: Mapping[str, type[Happened]] = {
     get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(AnyEvent)
 }
@@ -29,7 +27,9 @@ def of_type(kind: str) -> dict[str, Any]:
 def of_any() -> dict[str, Any]:
     """Return the schema of any event."""
     schema = TypeAdapter(CooperationEvent).json_schema()
-    return _finished({**schema, "title": "Event of the cooperation programmes", "description": _BEYOND})
+    return _finished(
+        {**schema, "title": "Event of the cooperation programmes", "description": _BEYOND}
+    )
 
 
 def _finished(schema: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,9 @@ def _finished(schema: dict[str, Any]) -> dict[str, Any]:
     for name, names in (("Place", PLACES), ("Department", DEPARTMENTS)):
         if name in defs:
             defs[name]["x-names"] = {str(code): _named(told) for code, told in names.items()}
-    defs["Programme"]["x-names"] = {str(code): _named(agreed.name) for code, agreed in PROGRAMMES.items()}
+    defs["Programme"]["x-names"] = {
+        str(code): _named(agreed.name) for code, agreed in PROGRAMMES.items()
+    }
     for name, found in defs.items():
         # The docstrings of the models are for who reads the code.
         if "description" in found and name in {"Place", "Department", "Programme"}:

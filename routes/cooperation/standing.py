@@ -59,7 +59,10 @@ def _chains(events: Mapping[str, AnyEvent]) -> dict[str, frozenset[str]]:
     for name in events:
         root, depth = _root(name, events)
         chains[root].append((depth, name))
-    return {max(chain)[1]: frozenset({root, *(name for _, name in chain)}) for root, chain in chains.items()}
+    return {
+        max(chain)[1]: frozenset({root, *(name for _, name in chain)})
+        for root, chain in chains.items()
+    }
 
 
 def _root(name: str, events: Mapping[str, AnyEvent]) -> tuple[str, int]:

@@ -70,7 +70,9 @@ def to_chat(event: Event) -> dict[str, str]:
             lines = [
                 f"🟡 Đã tiếp nhận xử lý: {obstacle.obstacle}",
                 f"Hạn xử lý mới: {day(obstacle.due, 'vi')}" if obstacle.due else "",
-                f"Cơ quan xử lý: {DEPARTMENTS[by.department].vi}, {PLACES[by.place].vi}" if by else "",
+                f"Cơ quan xử lý: {DEPARTMENTS[by.department].vi}, {PLACES[by.place].vi}"
+                if by
+                else "",
                 f"Đơn vị báo cáo: {place}{department}",
             ]
         case ObstacleResolved():

@@ -25,7 +25,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "items": ("Nội dung hợp tác", "Items of cooperation"),
     "figures": ("Số liệu theo địa phương", "Figures by partner"),
     "accounts": ("Kết quả theo địa phương", "Results by partner"),
-    "happenings": ("Hoạt động thương mại, du lịch và hội nghị", "Trade and tourism happenings, conferences"),
+    "happenings": (
+        "Hoạt động thương mại, du lịch và hội nghị",
+        "Trade and tourism happenings, conferences",
+    ),
     "obstacles": ("Khó khăn, vướng mắc đang xử lý", "Open obstacles"),
     "projects": ("Dự án kêu gọi đầu tư", "Projects that call for investment"),
     "shared": ("Kế hoạch, chính sách và đề xuất", "Plans, policies and proposals"),
@@ -38,7 +41,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "planned_n": ("Kế hoạch", "Planned"),
     "carried_out_n": ("Đã thực hiện", "Carried out"),
     "share": ("Tỷ lệ", "Share"),
-    "carried_out_of": ("đã thực hiện trên {planned} theo kế hoạch", "carried out of {planned} planned"),
+    "carried_out_of": (
+        "đã thực hiện trên {planned} theo kế hoạch",
+        "carried out of {planned} planned",
+    ),
     "item": ("Nội dung", "Item"),
     "untitled": ("{count} nội dung, nguồn không nêu tên", "{count} not named by any source"),
     "state": ("Tình trạng", "State"),
@@ -90,7 +96,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "waiting_for": ("Nơi chưa phản hồi", "No answer from"),
     "event": ("Mã sự kiện", "Event"),
     # what is not there
-    "no_agreements": ("Chưa tiếp nhận sự kiện nào về ký kết thỏa thuận.", "No event tells of an agreement."),
+    "no_agreements": (
+        "Chưa tiếp nhận sự kiện nào về ký kết thỏa thuận.",
+        "No event tells of an agreement.",
+    ),
     "no_items": (
         "Chưa tiếp nhận sự kiện nào về nội dung hợp tác trong kế hoạch.",
         "No event tells of a planned item.",
@@ -119,7 +128,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Corrections among them (each replaces an earlier event)",
     ),
     "duplicates": ("Sự kiện trùng, không tính", "Repeated events, not counted"),
-    "undated": ("Sự kiện chưa rõ thời điểm, vẫn được tính", "Events without a date, counted all the same"),
+    "undated": (
+        "Sự kiện chưa rõ thời điểm, vẫn được tính",
+        "Events without a date, counted all the same",
+    ),
     "outside": ("Sự kiện ngoài giai đoạn, không tính", "Events outside of the period, not counted"),
     "conflicting": ("Mã sự kiện có nội dung khác nhau", "Ids that came with different contents"),
     "unplanned": (

@@ -64,6 +64,8 @@ def _kind(body: Any) -> str:
 
 
 GitHubEvent = Annotated[
-    Annotated[Push, Tag("push")] | Annotated[IssueEvent, Tag("issue")] | Annotated[OtherEvent, Tag("other")],
+    Annotated[Push, Tag("push")]
+    | Annotated[IssueEvent, Tag("issue")]
+    | Annotated[OtherEvent, Tag("other")],
     Discriminator(_kind),
 ]

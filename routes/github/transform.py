@@ -29,7 +29,9 @@ def issue_to_chat(event: Event) -> dict[str, object]:
     """Say what became of which issue."""
     change: IssueEvent = event.payload
     issue = change.issue
-    author = issue.user.login if issue.user else "ghost"  # GitHub's own name for accounts that are gone
+    author = (
+        issue.user.login if issue.user else "ghost"
+    )  # GitHub's own name for accounts that are gone
     return {
         "text": f"{change.repository.full_name}: issue #{issue.number} {change.action}\n"
         f"{issue.title} (by {author})\n"

@@ -61,5 +61,6 @@ def _kind(body: Any) -> str:
 
 
 StripeEvent = Annotated[
-    Annotated[PaymentEvent, Tag("payment")] | Annotated[OtherEvent, Tag("other")], Discriminator(_kind)
+    Annotated[PaymentEvent, Tag("payment")] | Annotated[OtherEvent, Tag("other")],
+    Discriminator(_kind),
 ]

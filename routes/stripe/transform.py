@@ -21,7 +21,10 @@ def payment_to_chat(event: Event) -> dict[str, object]:
     match payment.data.object:
         case Invoice() as invoice:
             money = _money(invoice.amount_due, invoice.currency)
-            about = [f"invoice {invoice.number}" if invoice.number else "draft invoice", invoice.customer]
+            about = [
+                f"invoice {invoice.number}" if invoice.number else "draft invoice",
+                invoice.customer,
+            ]
         case Charge() as charge:
             money = _money(charge.amount, charge.currency)
             if payment.type == "charge.refunded":

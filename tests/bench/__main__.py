@@ -40,7 +40,9 @@ def main() -> None:
     """Run what the options ask for, print the table, write the JSON and the page."""
     options = _options()
     if (os.cpu_count() or 1) < 2:
-        raise SystemExit("two cores are needed: one for the system under test, one for load and target")
+        raise SystemExit(
+            "two cores are needed: one for the system under test, one for load and target"
+        )
     scenarios = [
         shrunk(scenario) if options.quick else scenario
         for scenario in SCENARIOS
@@ -71,7 +73,9 @@ def main() -> None:
                         print(failed[-1], file=sys.stderr)
                         continue
                     found.setdefault((scenario.name, system.name), []).append(one)
-                    print(f"{told} {one.rate:8.0f} events/s {one.cpu:8.0f} µs/event", file=sys.stderr)
+                    print(
+                        f"{told} {one.rate:8.0f} events/s {one.cpu:8.0f} µs/event", file=sys.stderr
+                    )
             shutil.rmtree(place)
     at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(began))
     figures = Figures(_machine(), options.seconds, time.time() - began, at, found)
@@ -84,12 +88,18 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of load, each time")
-    parser.add_argument("--quick", action="store_true", help="one short round, a twentieth of what is stored")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, a twentieth of what is stored"
+    )
     names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--only", nargs="*", metavar="SCENARIO", choices=names, help=", ".join(names))
+    parser.add_argument(
+        "--only", nargs="*", metavar="SCENARIO", choices=names, help=", ".join(names)
+    )
     parser.add_argument(
         "--systems", nargs="*", metavar="SYSTEM", choices=list(SYSTEMS), help=", ".join(SYSTEMS)
     )
@@ -131,7 +141,18 @@ def _past(scenario: Scenario, folder: Path) -> Path | None:
 
 def _compile_syncs(folder: Path) -> Path:
     library, source = folder / "syncs.so", Path(__file__).with_name("syncs.c")
-    command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
+    command = [
+        "cc",
+        "-shared",
+        "-fPIC",
+        "-O2",
+        "-Wall",
+        "-Werror",
+        "-o",
+        str(library),
+        str(source),
+        "-ldl",
+    ]
     subprocess.run(command, check=True)
     return library
 
@@ -146,7 +167,11 @@ def _machine() -> Machine:
         platform.machine(),
     )
     return Machine(
-        model, os.cpu_count() or 1, platform.release(), platform.python_version(), os.getloadavg()[0]
+        model,
+        os.cpu_count() or 1,
+        platform.release(),
+        platform.python_version(),
+        os.getloadavg()[0],
     )
 
 

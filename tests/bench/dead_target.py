@@ -82,7 +82,10 @@ async def main(options: argparse.Namespace) -> int:
         for _ in range(options.rounds):
             for kind in KINDS:
                 found[kind].append(await measure(kind, options, urls[kind]))
-            print("p99 in ms  " + "  ".join(f"{kind} {p99[-1] * 1000:.1f}" for kind, p99 in found.items()))
+            print(
+                "p99 in ms  "
+                + "  ".join(f"{kind} {p99[-1] * 1000:.1f}" for kind, p99 in found.items())
+            )
     await hanging.close()
     medians = {kind: statistics.median(p99) for kind, p99 in found.items()}
     ratios = {kind: medians[kind] / medians["none"] for kind in KINDS[1:]}

@@ -53,7 +53,9 @@ class Figures:
         """Return the ratio of two rates, taken round by round, so that a slow minute slows both."""
         rates = {found.number: found.rate for found in self.rounds.get(other, [])}
         ratios = [
-            found.rate / rates[found.number] for found in self.rounds.get(one, []) if found.number in rates
+            found.rate / rates[found.number]
+            for found in self.rounds.get(one, [])
+            if found.number in rates
         ]
         return Spread.of(ratios) if ratios else None
 
@@ -63,7 +65,12 @@ class Figures:
             {"scenario": scenario, "system": system, "rounds": [asdict(one) for one in found]}
             for (scenario, system), found in self.rounds.items()
         ]
-        head = {"machine": asdict(self.machine), "seconds": self.seconds, "took": self.took, "at": self.at}
+        head = {
+            "machine": asdict(self.machine),
+            "seconds": self.seconds,
+            "took": self.took,
+            "at": self.at,
+        }
         return json.dumps(head | {"found": rounds}, indent=1)
 
     @classmethod

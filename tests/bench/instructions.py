@@ -82,7 +82,9 @@ def _read(counted: Path, events: int) -> Instructions:
             if line.startswith("ob="):
                 here = libraries[named[2]]
         elif line.startswith("calls="):
-            is_call = True  # the next line is the cost of what was called, which is told there as well
+            is_call = (
+                True  # the next line is the cost of what was called, which is told there as well
+            )
         elif cost := _COST.match(line):
             if not is_call:
                 costs[here] += int(cost[1])

@@ -9,7 +9,9 @@ from pathlib import Path
 from tests.bench.process import LOAD_CORE, Failed
 
 CONNECTIONS = 64  # for wrk and bursts
-OPEN_CONNECTIONS = 256  # at fixed rates: enough that a request waits for the system, not for the generator
+OPEN_CONNECTIONS = (
+    256  # at fixed rates: enough that a request waits for the system, not for the generator
+)
 _HERE = Path(__file__).parent
 
 
@@ -100,4 +102,6 @@ class Load:
         if told["failed"] or not told["answered"]:
             raise Failed(f"{told['failed']} requests were not answered with 2xx: {done.stdout}")
         self._seed += told["answered"] + cut
-        return Answers(*(told[name] for name in ("answered", "seconds", "p50", "p99", "p999", "max")))
+        return Answers(
+            *(told[name] for name in ("answered", "seconds", "p50", "p99", "p999", "max"))
+        )

@@ -57,7 +57,10 @@ async def shipped(folder: Path) -> dict[str, float]:
     async with running(site) as (relay, client):
         await client.post("hello", {})
         took = time.monotonic() - began
-        return {"start in ms": took * 1000, "shipped configuration in MiB": memory(relay.pid, "VmHWM")}
+        return {
+            "start in ms": took * 1000,
+            "shipped configuration in MiB": memory(relay.pid, "VmHWM"),
+        }
 
 
 async def many(folder: Path, routes: int, targets: int) -> tuple[float, float, float]:
@@ -89,7 +92,9 @@ async def pending(folder: Path) -> dict[str, float]:
     async with running(site) as (relay, client):
         await client.request("POST", f"{client.admin}/api/targets/paused/pause")
         sizes: list[tuple[float, float]] = []
-        for _ in range(2):  # what the first need besides, such as room for requests, the second find there
+        for _ in range(
+            2
+        ):  # what the first need besides, such as room for requests, the second find there
             for _ in range(0, PENDING - TOGETHER, TOGETHER):
                 await asyncio.gather(*(client.accepted("in", BODY) for _ in range(TOGETHER)))
             files = sum(file.stat().st_size for file in site.var.glob("relay.db*"))
@@ -124,7 +129,9 @@ async def figures() -> dict[str, float]:
         "one route, one target in MiB": one[0],
         "route in KiB": (routes[0] - one[0]) / (MANY - 1) * KIB,
         "lane at rest in KiB": (lanes[0] - one[0]) / (MANY - 1) * KIB,
-        "lane at work, more than that, in KiB": ((both[1] - both[0]) - (routes[1] - routes[0])) / MANY * KIB,
+        "lane at work, more than that, in KiB": ((both[1] - both[0]) - (routes[1] - routes[0]))
+        / MANY
+        * KIB,
         "1,000 routes and targets in MiB": both[0],
         "the same at work, at their highest while scraped, in MiB": both[2],
     }

@@ -65,7 +65,9 @@ async def main(count: int) -> int:
             pending = await client.value("relay_pending_deliveries", target="down")
             scrape = time.monotonic() - scrape
             for _ in range(20):
-                await asyncio.gather(*(client.accepted("down", {"text": "x" * 250}) for _ in range(500)))
+                await asyncio.gather(
+                    *(client.accepted("down", {"text": "x" * 250}) for _ in range(500))
+                )
             later = [await fresh(client, target) for _ in range(200)]
             peak = memory(relay.pid, "VmHWM")
             stop = time.monotonic()
@@ -84,7 +86,9 @@ async def main(count: int) -> int:
 
 
 def _told(seconds: list[float]) -> str:
-    return f"median {statistics.median(seconds) * 1000:.1f} ms, highest {max(seconds) * 1000:.1f} ms"
+    return (
+        f"median {statistics.median(seconds) * 1000:.1f} ms, highest {max(seconds) * 1000:.1f} ms"
+    )
 
 
 if __name__ == "__main__":

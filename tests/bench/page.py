@@ -40,14 +40,22 @@ def page(figures: Figures) -> str:
         ),
         "<h2>Pass-through, 1 KiB: each system on one core</h2>",
         _bars(
-            figures, "events a second, until the last delivery", "pass-through", None, lambda one: one.rate
+            figures,
+            "events a second, until the last delivery",
+            "pass-through",
+            None,
+            lambda one: one.rate,
         ),
         _bars(figures, "CPU, µs an event", "pass-through", None, lambda one: one.cpu),
         "<h2>Waiting, by load</h2><p>Open loop: from when a request was due. Each system at shares of its own rate.</p>",
         _curves(figures, "accept p99, ms", lambda one: one.accept.p99),
-        _curves(figures, "delivery p99, ms", lambda one: one.delivery.p99 if one.delivery else None),
+        _curves(
+            figures, "delivery p99, ms", lambda one: one.delivery.p99 if one.delivery else None
+        ),
         "<h2>The relay in every scenario</h2>",
-        _bars(figures, "events a second, until the last delivery", None, "relay", lambda one: one.rate),
+        _bars(
+            figures, "events a second, until the last delivery", None, "relay", lambda one: one.rate
+        ),
         _bars(figures, "CPU, µs an event", None, "relay", lambda one: one.cpu),
         _bars(figures, "peak memory, MiB", None, "relay", lambda one: one.rss),
         _bars(figures, "syncs an event", None, "relay", lambda one: one.syncs),
@@ -56,7 +64,9 @@ def page(figures: Figures) -> str:
         f"<div class='wide'>{_table(HEAD, list(rows(figures)))}</div>",
     ]
     head = f"<meta charset='utf-8'><title>relay: figures</title><style>{_STYLE}</style>"
-    return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    return (
+        f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    )
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -71,11 +81,18 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _bars(
-    figures: Figures, title: str, scenario: str | None, system: str | None, value: Callable[[Round], float]
+    figures: Figures,
+    title: str,
+    scenario: str | None,
+    system: str | None,
+    value: Callable[[Round], float],
 ) -> str:
     """Return bars of medians, with a line from the least to the most, for one scenario or for one system."""
     found = [
-        (one_scenario if scenario is None else one_system, Spread.of([value(one) for one in rounds]))
+        (
+            one_scenario if scenario is None else one_system,
+            Spread.of([value(one) for one in rounds]),
+        )
         for (one_scenario, one_system), rounds in figures.rounds.items()
         if scenario in {None, one_scenario} and system in {None, one_system}
     ]
@@ -123,12 +140,17 @@ def _curves(figures: Figures, title: str, value: Callable[[FixedRate], float | N
         f"<text x='{across(x):.1f}' y='{_PLOT_HEIGHT - _MARGIN + 18}' text-anchor='middle'>{_number(x)}</text>"
         for x in across.ticks
     ]
-    parts.append(f"<text x='{_MARGIN}' y='{_PLOT_HEIGHT - 8}' class='faint'>events a second offered</text>")
+    parts.append(
+        f"<text x='{_MARGIN}' y='{_PLOT_HEIGHT - 8}' class='faint'>events a second offered</text>"
+    )
     for n, (system, line) in enumerate(lines.items()):
         colour, (end_x, end_y) = f"var(--c{n % 6})", line[-1]
         path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line)
         parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2'/>")
-        parts += [f"<circle cx='{across(x):.1f}' cy='{up(y):.1f}' r='3' fill='{colour}'/>" for x, y in line]
+        parts += [
+            f"<circle cx='{across(x):.1f}' cy='{up(y):.1f}' r='3' fill='{colour}'/>"
+            for x, y in line
+        ]
         parts.append(
             f"<text x='{across(end_x) + 8:.1f}' y='{up(end_y) + 4:.1f}' style='fill:{colour}'>{escape(system)}</text>"
         )

@@ -61,14 +61,18 @@ def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
 def bars(figures: Figures) -> Iterator[Bar]:
     """Return what was measured of what is to be reached."""
 
-    def ratio(claim: str, one: tuple[str, str], other: tuple[str, str], least: float) -> Iterator[Bar]:
+    def ratio(
+        claim: str, one: tuple[str, str], other: tuple[str, str], least: float
+    ) -> Iterator[Bar]:
         found = figures.ratio(one, other)
         if found is not None:
             told = f"{found.median:.2f} ({found.least:.2f} to {found.most:.2f})"
             yield Bar(claim, told, found.median >= least)
 
     relay = ("pass-through", "relay")
-    yield from ratio("pass-through at least 0.80 of the stateless forwarder", relay, _FORWARDER, 0.8)
+    yield from ratio(
+        "pass-through at least 0.80 of the stateless forwarder", relay, _FORWARDER, 0.8
+    )
     yield from ratio(
         "GitHub scenario at least 0.60 of the stateless forwarder",
         ("github", "relay"),
@@ -79,10 +83,16 @@ def bars(figures: Figures) -> Iterator[Bar]:
     yield from ratio("at least 5 times FastAPI with arq", relay, ("pass-through", "arq"), 5.0)
     yield from ratio("at least 5 times FastAPI with Celery", relay, ("pass-through", "celery"), 5.0)
     yield from ratio(
-        "with a million pending, within 5 %", ("pending-million", "relay"), ("pending-million", "fresh"), 0.95
+        "with a million pending, within 5 %",
+        ("pending-million", "relay"),
+        ("pending-million", "fresh"),
+        0.95,
     )
     yield from ratio(
-        "with a million stored, within 5 %", ("stored-million", "relay"), ("stored-million", "fresh"), 0.95
+        "with a million stored, within 5 %",
+        ("stored-million", "relay"),
+        ("stored-million", "fresh"),
+        0.95,
     )
     halves = [at.accept.p99 for one in figures.rounds.get(relay, []) if (at := fixed(one, _HALF))]
     if halves:
@@ -112,7 +122,9 @@ def bars(figures: Figures) -> Iterator[Bar]:
     if memory:
         worst = max(memory, key=lambda scenario: memory[scenario])
         told = f"at most {memory[worst]:.0f} MiB ({worst})"
-        yield Bar("RSS under 150 MiB in every scenario but the 1 MiB bodies", told, memory[worst] < 150)
+        yield Bar(
+            "RSS under 150 MiB in every scenario but the 1 MiB bodies", told, memory[worst] < 150
+        )
 
 
 def table(figures: Figures) -> str:
@@ -125,7 +137,10 @@ def table(figures: Figures) -> str:
     ]
     text += [
         "",
-        *(f"{'reached' if bar.holds else 'MISSED '}  {bar.claim}: {bar.found}" for bar in bars(figures)),
+        *(
+            f"{'reached' if bar.holds else 'MISSED '}  {bar.claim}: {bar.found}"
+            for bar in bars(figures)
+        ),
     ]
     return "\n".join(text)
 
@@ -181,7 +196,9 @@ def _latencies(rounds: Sequence[Round], value: Callable[..., Latency | None]) ->
     if not found:
         return ""
     names = ("p50", "p99", "p999")
-    return " / ".join(f"{Spread.of([getattr(one, name) for one in found]).median:.1f}" for name in names)
+    return " / ".join(
+        f"{Spread.of([getattr(one, name) for one in found]).median:.1f}" for name in names
+    )
 
 
 def main(source: str, document: str = "") -> None:

@@ -195,7 +195,9 @@ def _delays(arrivals: Sequence[Arrival], sent: dict[str, float]) -> list[float]:
     for arrival in arrivals:
         begin = int(arrival.sent) / 1e6 if arrival.sent.isdigit() else sent.get(arrival.event_id)
         if begin is not None:
-            delays.append(max(arrival.at - begin, 0.0) * 1000)  # nginx tells whole milliseconds, cut off
+            delays.append(
+                max(arrival.at - begin, 0.0) * 1000
+            )  # nginx tells whole milliseconds, cut off
     return sorted(delays)
 
 

@@ -70,7 +70,9 @@ SCENARIOS = (
     Scenario("body-100B", "bodies of 100 B", ("forwarder", "relay"), body=100),
     Scenario("body-10KiB", "bodies of 10 KiB", ("forwarder", "relay"), body=10 * KIB),
     Scenario("body-1MiB", "bodies of 1 MiB", ("forwarder", "relay"), body=MIB),
-    Scenario("slow-target", "the target takes 50 ms", ("forwarder", "relay"), obstacle=Obstacle.SLOW),
+    Scenario(
+        "slow-target", "the target takes 50 ms", ("forwarder", "relay"), obstacle=Obstacle.SLOW
+    ),
     Scenario("dead-target", "a second target is dead", obstacle=Obstacle.DEAD),
     Scenario(
         "pending-million",

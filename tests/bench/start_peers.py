@@ -23,7 +23,15 @@ def worker(module: str, *command: str) -> Start:
     def start(bench: Bench, scenario: Scenario, folder: Path) -> Iterator[Started]:
         port, redis_port = free_port(), free_port()
         shutil.copy(_PEERS / f"{module}.py", folder)
-        redis = ("redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--dir", str(folder))
+        redis = (
+            "redis-server",
+            "--port",
+            str(redis_port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(folder),
+        )
         environment = counting(bench, folder) | {
             "BENCH_REDIS": str(redis_port),
             "BENCH_TARGET": bench.target,

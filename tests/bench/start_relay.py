@@ -29,7 +29,14 @@ def relay(bench: Bench, scenario: Scenario, folder: Path) -> Iterator[Started]:
     site = Site(folder / "site")
     _configure(site, bench, scenario)
     relay_command = Path(sys.executable).with_name("relay")
-    command: list[str | Path] = [*bench.under, relay_command, "run", "--json", "--config", site.config]
+    command: list[str | Path] = [
+        *bench.under,
+        relay_command,
+        "run",
+        "--json",
+        "--config",
+        site.config,
+    ]
     environment = counting(bench, folder) | {"BENCH_TOKEN": _TOKEN}
     with running(SYSTEM_CORE, command, folder, environment) as process:
         port = int(process.json()["incoming"][0].split("/")[2].rpartition(":")[2])
@@ -43,7 +50,9 @@ def fresh(bench: Bench, scenario: Scenario, folder: Path) -> AbstractContextMana
 
 def _configure(site: Site, bench: Bench, scenario: Scenario) -> None:
     url = bench.target
-    targets: dict[str, Any] = {f"t{n:06d}": {"url": url} for n in range(max(scenario.owes, scenario.routes))}
+    targets: dict[str, Any] = {
+        f"t{n:06d}": {"url": url} for n in range(max(scenario.owes, scenario.routes))
+    }
     names = list(targets)
     match scenario.obstacle:
         case Obstacle.SLOW:
@@ -95,7 +104,9 @@ def _relay_request(site: Site, scenario: Scenario, port: int) -> Request:
     if scenario.is_github:
         sample = json.loads((REPOSITORY / "routes/github/samples/push.json").read_text())
         body = json.dumps(sample["body"], separators=(",", ":"), ensure_ascii=False).encode()
-        signature = hmac.new(site.secret("github").strip().encode(), body, hashlib.sha256).hexdigest()
+        signature = hmac.new(
+            site.secret("github").strip().encode(), body, hashlib.sha256
+        ).hexdigest()
         headers = {
             "x-github-event": "push",
             "x-github-delivery": "bench-@unique@@@@@",

@@ -62,7 +62,9 @@ class Started:
 
     def syncs(self) -> int:
         """Return how often it has synced anything."""
-        return int.from_bytes(self._syncs.read_bytes(), sys.byteorder) if self._syncs.exists() else 0
+        return (
+            int.from_bytes(self._syncs.read_bytes(), sys.byteorder) if self._syncs.exists() else 0
+        )
 
 
 Start = Callable[[Bench, Scenario, Path], AbstractContextManager[Started]]
@@ -81,10 +83,16 @@ class System:
 
 def counting(bench: Bench, folder: Path) -> dict[str, str]:
     """Return the environment in which syncs are counted."""
-    return {} if bench.under else {"LD_PRELOAD": str(bench.syncs), "BENCH_SYNCS": str(folder / "syncs")}
+    return (
+        {}
+        if bench.under
+        else {"LD_PRELOAD": str(bench.syncs), "BENCH_SYNCS": str(folder / "syncs")}
+    )
 
 
-def request(port: int, path: str, body: bytes, headers: Mapping[str, str], turns: int = 1) -> Request:
+def request(
+    port: int, path: str, body: bytes, headers: Mapping[str, str], turns: int = 1
+) -> Request:
     """Return a JSON post as raw HTTP, with the time of its sending in `x-sent`."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (

@@ -5,10 +5,10 @@ from tests.bench.start_peers import node_red, worker
 from tests.bench.start_relay import fresh, relay
 from tests.bench.system import Kind, System
 
-_FORWARDED = "the target has answered 2xx; nothing is stored, and what fails is the sender's to send again"
-_COMMITTED = (
-    "the event and all that it owes are on disk, synced; every delivery has an end that can be asked for"
+_FORWARDED = (
+    "the target has answered 2xx; nothing is stored, and what fails is the sender's to send again"
 )
+_COMMITTED = "the event and all that it owes are on disk, synced; every delivery has an end that can be asked for"
 _IN_REDIS = "the job is in Redis' memory; a crash of Redis loses what came since its last snapshot (minutes)"
 SYSTEMS = {
     system.name: system
@@ -35,7 +35,9 @@ SYSTEMS = {
             Kind.ACCEPTS,
             program("server.py", forwards=False),
         ),
-        System("client", "bare aiohttp client, uvloop, 64 tasks", "-", Kind.ALONE, alone("client.py")),
+        System(
+            "client", "bare aiohttp client, uvloop, 64 tasks", "-", Kind.ALONE, alone("client.py")
+        ),
         System(
             "sqlite",
             "SQLite alone, 64 rows in a synced transaction",
@@ -43,7 +45,13 @@ SYSTEMS = {
             Kind.ALONE,
             alone("commit.py"),
         ),
-        System("node-red", "Node-RED: http in, function, http request", _FORWARDED, Kind.FORWARDS, node_red),
+        System(
+            "node-red",
+            "Node-RED: http in, function, http request",
+            _FORWARDED,
+            Kind.FORWARDS,
+            node_red,
+        ),
         System(
             "arq",
             "FastAPI on uvicorn, arq on Redis, httpx",

@@ -92,7 +92,9 @@ class Target:
         with self._log.open("rb") as file:
             file.seek(mark)
             lines = file.read(end - mark).decode().splitlines()
-        return [Arrival(float(at), sent, event) for at, sent, event in (line.split() for line in lines)]
+        return [
+            Arrival(float(at), sent, event) for at, sent, event in (line.split() for line in lines)
+        ]
 
 
 @contextlib.contextmanager

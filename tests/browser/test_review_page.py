@@ -23,7 +23,14 @@ TOLD = {
         "91,7%",
         "Bình Định",
     ),
-    "en": ("Review of what was done", "Bilateral items", "Khánh Hòa", "about 200", "91.7%", "Bình Định"),
+    "en": (
+        "Review of what was done",
+        "Bilateral items",
+        "Khánh Hòa",
+        "about 200",
+        "91.7%",
+        "Bình Định",
+    ),
 }
 
 
@@ -31,11 +38,22 @@ def page(folder: Path, language: str, programme: str = "south-central-coast") ->
     """Write the review of the first year, with the examples, so that no part of the page is empty."""
     export = folder / "events.jsonl"
     open_ones = [
-        body for kind, body in EXAMPLES.items() if kind not in {"obstacle.resolved", "project.terminated"}
+        body
+        for kind, body in EXAMPLES.items()
+        if kind not in {"obstacle.resolved", "project.terminated"}
     ]
     export.write_text(exported([*first_year(), *open_ones]), "utf-8")
     made = folder / f"review.{language}.html"
-    asked = ["--programme", programme, "--language", language, "--as-of", "2024-08-01", "--html", str(made)]
+    asked = [
+        "--programme",
+        programme,
+        "--language",
+        language,
+        "--as-of",
+        "2024-08-01",
+        "--html",
+        str(made),
+    ]
     assert main([str(export), *asked]) == 0
     return made
 
@@ -43,7 +61,10 @@ def page(folder: Path, language: str, programme: str = "south-central-coast") ->
 def letters(page: Path) -> set[str]:
     """Return every letter that a page shows."""
     text = re.sub(
-        r"<style>.*?</style>|<title>.*?</title>|<[^>]+>", " ", page.read_text("utf-8"), flags=re.DOTALL
+        r"<style>.*?</style>|<title>.*?</title>|<[^>]+>",
+        " ",
+        page.read_text("utf-8"),
+        flags=re.DOTALL,
     )
     return {letter for letter in html.unescape(text) if letter.isalpha()}
 
@@ -101,7 +122,9 @@ def test_text_of_senders_is_no_markup(tmp_path: Path) -> None:
     """A title that looks like HTML is shown as it is written, in tables and charts alike."""
     export = tmp_path / "events.jsonl"
     kinds = ("item.planned", "happening.held", "obstacle.raised", "plan.shared")
-    export.write_text(exported([{**EXAMPLES[kind], "title": "<b onclick=x>&amp;"} for kind in kinds]))
+    export.write_text(
+        exported([{**EXAMPLES[kind], "title": "<b onclick=x>&amp;"} for kind in kinds])
+    )
     made = tmp_path / "review.html"
     assert main([str(export), "--programme", "south-central-coast", "--html", str(made)]) == 0
     text = made.read_text()
@@ -114,7 +137,9 @@ def test_review_of_a_damaged_export_names_the_line(
 ) -> None:
     """Nothing is written of it, and what is wrong is told with file and line."""
     export, made = tmp_path / "events.jsonl", tmp_path / "review.json"
-    export.write_text(exported([EXAMPLES["happening.held"]]) + '{"body": {"type": "happening.held"}}\n')
+    export.write_text(
+        exported([EXAMPLES["happening.held"]]) + '{"body": {"type": "happening.held"}}\n'
+    )
     assert main([str(export), "--programme", "south-central-coast", "--json", str(made)]) == 1
     assert "events.jsonl:2: happening.held.programme: Field required" in capsys.readouterr().err
     assert not made.exists()
@@ -131,4 +156,7 @@ def test_review_goes_to_standard_output_if_no_file_is_named(
     export = tmp_path / "events.jsonl"
     export.write_text(exported(first_year()))
     assert main([str(export), "--programme", "south-central-coast"]) == 0
-    assert json.loads(capsys.readouterr().out)["items"]["bilateral"] == {"planned": 11, "carried_out": 10}
+    assert json.loads(capsys.readouterr().out)["items"]["bilateral"] == {
+        "planned": 11,
+        "carried_out": 10,
+    }

@@ -75,7 +75,9 @@ async def post(sender: Sender, client: Client) -> list[Posted]:
     for place, body in told:
         answer = await sender.post(place, json.dumps(body, ensure_ascii=False).encode())
         if answer.status != 202:
-            raise NotAccountedFor(f"{body['id']} was answered {answer.status}: {answer.body.decode()}")
+            raise NotAccountedFor(
+                f"{body['id']} was answered {answer.status}: {answer.body.decode()}"
+            )
         events.append(Posted(answer.json["id"], ""))
     for place, body in told[:_REPEATED]:
         answer = await sender.post(place, json.dumps(body, ensure_ascii=False).encode())
@@ -101,7 +103,9 @@ async def meanwhile(client: Client, events: list[Posted], down: str) -> None:
             waiting[target] += place_of(target)[0] == down
 
     async def others_done() -> bool:
-        return await pending(client) == {target: count for target, count in waiting.items() if count}
+        return await pending(client) == {
+            target: count for target, count in waiting.items() if count
+        }
 
     await until(others_done, f"everything but what waits for {down}", _MOST)
     say(f"all others have everything; {sum(waiting.values())} deliveries wait for {down}")
@@ -139,7 +143,9 @@ async def account(
     say(f"{delivered} of {delivered} deliveries are accounted for, in order for each item")
 
 
-def unaccounted(events: list[Posted], servers: dict[str, PlaceServer], folder: Path) -> Iterator[str]:
+def unaccounted(
+    events: list[Posted], servers: dict[str, PlaceServer], folder: Path
+) -> Iterator[str]:
     """Tell each delivery that did not end delivered, did not arrive, or arrived out of order."""
     owed: dict[str, list[Posted]] = defaultdict(list)
     for event in events:
@@ -167,7 +173,9 @@ def unaccounted(events: list[Posted], servers: dict[str, PlaceServer], folder: P
 async def review(relay: RelayProcess, folder: Path, count: int) -> None:
     """Export the events, and review both programmes."""
     export = folder / "events.jsonl"
-    await run(str(RELAY), "export", "--route", ROUTE, "--url", relay.admin, "-o", str(export), cwd=folder)
+    await run(
+        str(RELAY), "export", "--route", ROUTE, "--url", relay.admin, "-o", str(export), cwd=folder
+    )
     lines = export.read_text().splitlines()
     if len(lines) != count:
         raise NotAccountedFor(f"{len(lines)} events were exported, {count} were accepted")
@@ -181,7 +189,8 @@ async def review(relay: RelayProcess, folder: Path, count: int) -> None:
             )  # fmt: skip
         found = read_json(folder / f"{page.name}.json")
         items = ", ".join(
-            f"{scope} {tally['carried_out']} of {tally['planned']}" for scope, tally in found["items"].items()
+            f"{scope} {tally['carried_out']} of {tally['planned']}"
+            for scope, tally in found["items"].items()
         )
         say(f"{programme}: {items}; {len(found['agreements'])} agreement; {shown(page)}.html")
 
@@ -214,8 +223,12 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Run the demo in its folder, which is made anew."""
-    parser = argparse.ArgumentParser(description="The first year of both programmes, through a real relay.")
-    parser.add_argument("--folder", type=Path, help="a folder to be made (default: var/demo, made anew)")
+    parser = argparse.ArgumentParser(
+        description="The first year of both programmes, through a real relay."
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="a folder to be made (default: var/demo, made anew)"
+    )
     parser.add_argument(
         "--down", choices=PLACES, default="khanh-hoa", help="whose server is down for a while"
     )

@@ -34,14 +34,18 @@ class Ledger:
     accepted: dict[int, str] = field(default_factory=dict)  # the answered id
     fresh: int = 0
     broken: int = 0
-    causes: list[tuple[float, float, str]] = field(default_factory=list)  # from when to when what was done
+    causes: list[tuple[float, float, str]] = field(
+        default_factory=list
+    )  # from when to when what was done
 
     def lost(self, seen: Mapping[str, list[Seen]]) -> list[tuple[str, int]]:
         """Return what was answered 2xx and not delivered: (target, number)."""
         return [
             (target, number)
             for target, requests in seen.items()
-            for number in sorted(self.accepted.keys() - {one.number for one in requests if one.delivered})
+            for number in sorted(
+                self.accepted.keys() - {one.number for one in requests if one.delivered}
+            )
         ]
 
     def foreign(self, seen: Mapping[str, list[Seen]]) -> list[tuple[str, int]]:
@@ -55,7 +59,9 @@ class Ledger:
 
     def misnamed(self, seen: Mapping[str, list[Seen]]) -> list[int]:
         """Return the numbers that went out under two ids, or under another than was answered."""
-        ids: dict[int, set[str]] = {number: {event_id} for number, event_id in self.accepted.items()}
+        ids: dict[int, set[str]] = {
+            number: {event_id} for number, event_id in self.accepted.items()
+        }
         for requests in seen.values():
             for one in requests:
                 ids.setdefault(one.number, set()).add(one.id)
@@ -70,7 +76,9 @@ class Ledger:
                 if not one.delivered:
                     continue
                 if one.number in before:
-                    found.append(Doubled(target, one.number, self._cause(before[one.number], one.at)))
+                    found.append(
+                        Doubled(target, one.number, self._cause(before[one.number], one.at))
+                    )
                 before[one.number] = one.at
         return found
 
@@ -95,4 +103,6 @@ def disordered(requests: Iterable[Seen], keys: int) -> list[int]:
 def wasted(recorded: Mapping[int, int], requests: Iterable[Seen]) -> dict[int, int]:
     """Return by how many the attempts that the relay recorded differ from the requests that the target saw."""
     saw = Counter(one.number for one in requests)
-    return {number: count - saw[number] for number, count in recorded.items() if count != saw[number]}
+    return {
+        number: count - saw[number] for number, count in recorded.items() if count != saw[number]
+    }

@@ -48,7 +48,9 @@ class CountingTarget:
         headers = request.headers
         number = json.loads(await request.read())["n"]
         fine = self.mood is Mood.FINE
-        self.seen.append(Seen(number, headers["webhook-id"], int(headers["relay-attempt"]), at, fine))
+        self.seen.append(
+            Seen(number, headers["webhook-id"], int(headers["relay-attempt"]), at, fine)
+        )
         if self.mood is Mood.RESETTING:
             assert request.transport is not None
             request.transport.abort()

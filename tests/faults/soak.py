@@ -76,15 +76,23 @@ class Account:
         ledger, everywhere = self.ledger, {**self.seen, "log": self.lines}
         doubled = ledger.doubled(self.seen)
         in_file = Counter(one.number for one in self.lines)
-        waste = {target: wasted(counts, everywhere[target]) for target, counts in self.recorded.items()}
+        waste = {
+            target: wasted(counts, everywhere[target]) for target, counts in self.recorded.items()
+        }
         self.told = {
             "posted": len(ledger.posted),
             "accepted": len(ledger.accepted),
             "found to be duplicates": len(ledger.accepted) - ledger.fresh,
             "requests without an answer": ledger.broken,
-            "deliveries": {target: sum(one.delivered for one in got) for target, got in everywhere.items()},
-            "failed attempts": {t: sum(not one.delivered for one in got) for t, got in self.seen.items()},
-            "delivered twice, by cause": dict(Counter(one.cause or "UNEXPLAINED" for one in doubled)),
+            "deliveries": {
+                target: sum(one.delivered for one in got) for target, got in everywhere.items()
+            },
+            "failed attempts": {
+                t: sum(not one.delivered for one in got) for t, got in self.seen.items()
+            },
+            "delivered twice, by cause": dict(
+                Counter(one.cause or "UNEXPLAINED" for one in doubled)
+            ),
             "twice in the file": in_file.total() - len(in_file),
             "LOST": len(ledger.lost(everywhere)),
             "never posted": len(ledger.foreign(everywhere)),
@@ -157,8 +165,15 @@ class Run:
             "breaker": {"cool_off": "50ms", "max_cool_off": "200ms"},
         }
         urls = {name: {"url": target.url, **often} for name, target in self._targets.items()}
-        self._site.configure({**urls, "log": {"file": "../var/log.jsonl"}}, limits={"shutdown": "10s"})
-        forwards = [{"to": "fine"}, {"to": "flaky"}, {"to": "log"}, {"to": "order", "ordered": True}]
+        self._site.configure(
+            {**urls, "log": {"file": "../var/log.jsonl"}}, limits={"shutdown": "10s"}
+        )
+        forwards = [
+            {"to": "fine"},
+            {"to": "flaky"},
+            {"to": "log"},
+            {"to": "order", "ordered": True},
+        ]
         self._site.route(
             "in", {"event": {"id": "string(body.n)", "key": "string(body.k)"}, "forward": forwards}
         )
@@ -174,7 +189,9 @@ class Run:
                     senders.create_task(self._load.send())
                 for fault in self._course.shuffled(self._chance):
                     await self._load.wait_for(self._chance.randrange(1, BETWEEN))
-                    await asyncio.sleep(self._chance.random() * 0.02)  # the fault itself: an instant
+                    await asyncio.sleep(
+                        self._chance.random() * 0.02
+                    )  # the fault itself: an instant
                     relay = await self._inflict(fault, relay)
                 await self._load.wait_for(50)
                 self._load.end()
@@ -262,13 +279,16 @@ def _integrity(path: Path) -> str:
 async def soak(folder: Path, courses: list[Course], seed: int) -> list[Account]:
     """Run each course on a relay of its own."""
     return [
-        await Run(Site(folder / f"run-{n}"), course, seed + n).account() for n, course in enumerate(courses)
+        await Run(Site(folder / f"run-{n}"), course, seed + n).account()
+        for n, course in enumerate(courses)
     ]
 
 
 def _print(account: Account) -> None:
     done = account.course
-    print(f"\n{done.kills} kills, {done.terms} SIGTERMs, {done.freezes} freezes, {done.outages} outages")
+    print(
+        f"\n{done.kills} kills, {done.terms} SIGTERMs, {done.freezes} freezes, {done.outages} outages"
+    )
     for name, value in account.told.items():
         print(f"  {name:28} {json.dumps(value) if isinstance(value, dict) else value}")
 
@@ -286,7 +306,11 @@ def main() -> int:
         accounts = asyncio.run(soak(Path(folder), courses, asked.seed))
     broken = [said for account in accounts for said in account.broken()]
     if asked.json:
-        print(json.dumps({"accounts": [account.told for account in accounts], "broken": broken}, indent=1))
+        print(
+            json.dumps(
+                {"accounts": [account.told for account in accounts], "broken": broken}, indent=1
+            )
+        )
     else:
         for account in accounts:
             _print(account)

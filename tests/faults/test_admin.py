@@ -39,7 +39,10 @@ FOREIGN = {
     "a page elsewhere": ["Host: localhost", "Sec-Fetch-Site: cross-site"],
     "a page on another port": ["Host: localhost", "Sec-Fetch-Site: same-site"],
     "a page elsewhere in an old browser": ["Host: localhost", "Origin: http://evil.example"],
-    "a page on another port in an old browser": ["Host: localhost:8081", "Origin: http://localhost:3000"],
+    "a page on another port in an old browser": [
+        "Host: localhost:8081",
+        "Origin: http://localhost:3000",
+    ],
     "a page of nowhere": ["Host: localhost", "Origin: null"],
 }
 
@@ -87,19 +90,31 @@ BAD = {
         b"GET /api/events HTTP/1.1\r\n" + HOST + b"Authorization: Bearer hidden\x00\r\n\r\n",
         {400},
     ),
-    "a header of 70 kB": (get("/healthz")[:-2] + b"X-A: " + b"hidden" * 12_000 + b"\r\n\r\n", {400}),
+    "a header of 70 kB": (
+        get("/healthz")[:-2] + b"X-A: " + b"hidden" * 12_000 + b"\r\n\r\n",
+        {400},
+    ),
     "target of any bytes": (post("/api/targets/a%0d%0ab/pause", b""), {404}),
     "body of two megabytes": (post("/api/replay", b'{"x": "' + b"a" * (2 << 20) + b'"}'), {413}),
-    "two megabytes that only are said": (post("/api/replay", b"", "Content-Length: 2000000"), {400}),
+    "two megabytes that only are said": (
+        post("/api/replay", b"", "Content-Length: 2000000"),
+        {400},
+    ),
     "depth": (post("/api/replay", b"[" * 100_000), {400}),
     "long number": (post("/api/replay", b'{"id": ' + NINES.encode() + b"}"), {400}),
     "no JSON": (post("/api/replay", b"\xff"), {400}),
     "no object": (post("/api/replay", b"[1]"), {400}),
     "half a pair": (post("/api/replay", b'{"id": "\\ud800"}'), {400}),
-    "unknown charset": (post("/api/replay", b"{}", "Content-Type: application/json; charset=nope"), {400}),
+    "unknown charset": (
+        post("/api/replay", b"{}", "Content-Type: application/json; charset=nope"),
+        {400},
+    ),
     "damaged gzip": (post("/api/replay", b"{}", "Content-Encoding: gzip"), {400}),
     "unknown encoding": (post("/api/replay", b"{}", "Content-Encoding: br"), {400}),
-    "deliveries of all sorts": (post("/api/replay", b'{"deliveries": [1, null, {"event": []}]}'), {422}),
+    "deliveries of all sorts": (
+        post("/api/replay", b'{"deliveries": [1, null, {"event": []}]}'),
+        {422},
+    ),
     "deliveries of no event": (
         post("/api/replay", b'{"deliveries": [{"event": "evt_1", "n": -1, "target": "\\u0000"}]}'),
         {200},
@@ -123,10 +138,14 @@ async def test_bad_request_gets_a_problem(
         assert word not in shown
 
 
-async def test_slow_headers_and_bodies_do_not_stay(relay: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_headers_and_bodies_do_not_stay(
+    relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A body that does not come is given up; health is answered meanwhile."""
     monkeypatch.setattr("relay.admin.listener._PATIENCE", 0.2)
-    slow = asyncio.create_task(exchange(relay.admin, post("/api/replay", b"")[:-2] + b"X: y\r\n\r\n"))
+    slow = asyncio.create_task(
+        exchange(relay.admin, post("/api/replay", b"")[:-2] + b"X: y\r\n\r\n")
+    )
     head = b"POST /api/replay HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{"
     stuck = asyncio.create_task(exchange(relay.admin, head))
     assert statuses(await exchange(relay.admin, get("/healthz"))) == [200]

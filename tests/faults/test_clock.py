@@ -103,7 +103,9 @@ async def test_retry_is_not_stuck_after_a_restart_with_an_earlier_clock(
     relay = await start_process(site, clock.environment)
     client = Client(relay.public, relay.admin)
     event_id = await client.accepted("in", {"n": 1})
-    await client.until_value(1, "relay_attempts_total", target="hook", outcome="retry", reason="unavailable")
+    await client.until_value(
+        1, "relay_attempts_total", target="hook", outcome="retry", reason="unavailable"
+    )
     await client.close()
     await relay.kill()
     clock.set(jump)

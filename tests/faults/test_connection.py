@@ -34,7 +34,9 @@ async def test_hundreds_of_requests_in_one_packet_are_all_answered(relay: Runnin
 
 
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
-async def test_upgrade_is_not_taken_up_and_ends_the_connection(relay: Running, upgrade: bytes) -> None:
+async def test_upgrade_is_not_taken_up_and_ends_the_connection(
+    relay: Running, upgrade: bytes
+) -> None:
     """The request is answered as any other; what follows may be of another protocol, and is not read."""
     asked = POST + LENGTH + b"Connection: upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n{}"
     answers = await exchange(relay.public, asked + POST + LENGTH + b"\r\n{}")

@@ -75,7 +75,9 @@ async def test_name_that_resolves_is_dialled(
     assert names.asked > 0
 
 
-@pytest.mark.parametrize("code", [NXDOMAIN, SERVFAIL, NO_ERROR], ids=["NXDOMAIN", "SERVFAIL", "no address"])
+@pytest.mark.parametrize(
+    "code", [NXDOMAIN, SERVFAIL, NO_ERROR], ids=["NXDOMAIN", "SERVFAIL", "no address"]
+)
 async def test_name_that_does_not_resolve_is_retried_then_dead(
     site: Site, start_relay: StartRelay, names: NameServer, target: Target, code: int
 ) -> None:
@@ -95,7 +97,10 @@ async def test_name_that_resolves_again_is_delivered(
     event_id = await relay.accepted("in", {})
 
     async def failed() -> bool:
-        return await relay.value("relay_attempts_total", target="named", outcome="retry", reason="dns") > 0
+        return (
+            await relay.value("relay_attempts_total", target="named", outcome="retry", reason="dns")
+            > 0
+        )
 
     await until(failed, "an attempt to fail")
     names.addresses = ["127.0.0.1"]
@@ -152,7 +157,10 @@ async def test_private_address_behind_a_name_is_blocked_if_egress_is_public(
 ) -> None:
     """A literal address would be refused by `relay check`; behind a name only the dial can tell."""
     names.addresses = ["127.0.0.1", "10.1.2.3"]
-    named = {"url": target.url.replace("127.0.0.1", "hook.relay.test"), "retry": {"schedule": ["10ms"]}}
+    named = {
+        "url": target.url.replace("127.0.0.1", "hook.relay.test"),
+        "retry": {"schedule": ["10ms"]},
+    }
     site.configure({"named": named}, egress="public")
     site.route("in", {"forward": [{"to": "named"}]})
     relay = await start_relay(site)

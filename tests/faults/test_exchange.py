@@ -65,7 +65,9 @@ async def test_request_is_what_was_given_and_nothing_else(
 
 
 @pytest.mark.fault(25)
-@pytest.mark.parametrize("header", [{"x": "a\r\nhost: b"}, {"x": "a\nb"}, {"x": "a\0b"}, {"x\ny": "a"}])
+@pytest.mark.parametrize(
+    "header", [{"x": "a\r\nhost: b"}, {"x": "a\nb"}, {"x": "a\0b"}, {"x\ny": "a"}]
+)
 async def test_header_that_would_be_two_is_not_sent(
     start_faulty: StartFaulty, connect: Connect, header: dict[str, str]
 ) -> None:
@@ -80,7 +82,9 @@ async def test_whole_answers_leave_the_connection_to_the_next(
     start_faulty: StartFaulty, connect: Connect
 ) -> None:
     """One connection serves exchanges with bodies of any size, and interim answers (1xx) say nothing."""
-    interim = Interim(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
+    interim = Interim(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+    )
     target = await start_faulty(interim)
     exchanges = connect(target.url)
     for size in (0, 1, 100_000, 2):

@@ -18,8 +18,15 @@ FORWARDS = {
 
 
 async def _post(relay: Running, route: str, *lines: bytes) -> list[int]:
-    head = (f"POST /in/{route}?q=%ff%00 HTTP/1.1".encode(), b"Host: relay", b"Content-Length: 2", *lines)
-    return statuses(await exchange(relay.public, b"\r\n".join([*head, b"Connection: close", b"", b"{}"])))
+    head = (
+        f"POST /in/{route}?q=%ff%00 HTTP/1.1".encode(),
+        b"Host: relay",
+        b"Content-Length: 2",
+        *lines,
+    )
+    return statuses(
+        await exchange(relay.public, b"\r\n".join([*head, b"Connection: close", b"", b"{}"]))
+    )
 
 
 @pytest.mark.parametrize("route", FORWARDS)
@@ -72,10 +79,19 @@ async def test_what_connection_lists_ends_here(
     more = {"headers": {"x-more": "'1'"}} if changed else {}
     site.route("in", {"forward": [{"to": "hook", **more}]})
     relay = await start_relay(site)
-    listed = (b"Connection: X-A,, x-B ,", b"CONNECTION: X-c", b"X-A: 1", b"X-B: 2", b"X-C: 3", b"X-D: 4")
+    listed = (
+        b"Connection: X-A,, x-B ,",
+        b"CONNECTION: X-c",
+        b"X-A: 1",
+        b"X-B: 2",
+        b"X-C: 3",
+        b"X-D: 4",
+    )
     assert await _post(relay, "in", *listed) == [202]
     (got,) = await target.wait_for(1)
-    assert {name for name in got.headers if name.startswith("x-")} == {"x-d"} | set(more and {"x-more"})
+    assert {name for name in got.headers if name.startswith("x-")} == {"x-d"} | set(
+        more and {"x-more"}
+    )
 
 
 @pytest.mark.parametrize("expression", [r"'a\r\nb: c'", r"'a\u0000b'", r"'a\u007f'", "body.bad"])
@@ -87,7 +103,9 @@ async def test_expression_can_write_no_second_header(
     site.route("in", {"forward": [{"to": "hook", "headers": {"x-made": expression}}]})
     site.route("good", {"forward": [{"to": "hook"}]})
     relay = await start_relay(site)
-    dead = await relay.fate(await relay.accepted("in", {"bad": "x\r\nTransfer-Encoding: chunked"}), "hook")
+    dead = await relay.fate(
+        await relay.accepted("in", {"bad": "x\r\nTransfer-Encoding: chunked"}), "hook"
+    )
     assert (dead["state"], dead["reason"]) == ("dead", "transform_failed")
     await relay.accepted("good", {})
     await target.wait_for(1)

@@ -77,7 +77,11 @@ ENCODED = {
 async def relay(site: Site, start_relay: StartRelay, target: Target) -> Running:
     """Return a relay with a route that decodes, one that keeps what is invalid, one that passes on, one that is signed."""
     site.configure({"hook": {"url": target.url}})
-    checked = {"payload": {"schema": "s.json"}, "forward": [{"to": "hook"}], "limits": {"body": "4MiB"}}
+    checked = {
+        "payload": {"schema": "s.json"},
+        "forward": [{"to": "hook"}],
+        "limits": {"body": "4MiB"},
+    }
     kept = {**checked, "payload": {"schema": "s.json", "invalid": "quarantine"}}
     schema = {"s.json": '{"type": "object"}'}
     site.route("checked", checked, schema)
@@ -91,7 +95,9 @@ async def relay(site: Site, start_relay: StartRelay, target: Target) -> Running:
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("route", ["checked", "kept"])
 @pytest.mark.parametrize("name", NOT_JSON)
-async def test_what_is_not_strictly_json_is_answered_400(relay: Running, route: str, name: str) -> None:
+async def test_what_is_not_strictly_json_is_answered_400(
+    relay: Running, route: str, name: str
+) -> None:
     """A route that reads JSON takes nothing that two parsers could read differently; nothing of it is stored."""
     answer = await relay.post(route, NOT_JSON[name])
     assert (answer.status, answer.json["reason"]) == (400, "malformed"), answer
@@ -129,7 +135,9 @@ async def test_hostile_encoding_is_refused_at_little_cost(relay: Running, name: 
     began = time.process_time()
     answer = await relay.post("checked", body, {"content-encoding": encoding})
     assert answer.status == status, answer
-    assert time.process_time() - began < 5  # a chain of members, read one by one, would take far longer
+    assert (
+        time.process_time() - began < 5
+    )  # a chain of members, read one by one, would take far longer
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < GROWTH
     assert await relay.events() == []
 
@@ -184,4 +192,6 @@ async def test_unknown_expectation_is_no_reason_to_refuse(relay: Running) -> Non
 
 
 def _signature(body: bytes) -> dict[str, str]:
-    return {"x-hub-signature-256": "sha256=" + hmac.digest(KEY.encode(), body, hashlib.sha256).hex()}
+    return {
+        "x-hub-signature-256": "sha256=" + hmac.digest(KEY.encode(), body, hashlib.sha256).hex()
+    }

@@ -11,7 +11,8 @@ from tests.support.waiting import until
 
 def _write(site: Site, target: Target) -> None:
     site.configure(
-        {"hook": {"url": target.url, "retry": {"schedule": ["50ms"] * 20}}}, limits={"shutdown": "10s"}
+        {"hook": {"url": target.url, "retry": {"schedule": ["50ms"] * 20}}},
+        limits={"shutdown": "10s"},
     )
     site.route("in", {"event": {"id": "string(body.n)"}, "forward": [{"to": "hook"}]})
 

@@ -55,7 +55,12 @@ def _without_id(body: bytes, at: int) -> Signed:
 # The route's settings, how a request is signed, and whether the id hangs on the time of signing.
 SCHEMES: dict[str, tuple[dict[str, Any], Callable[[bytes, int], Signed], bool]] = {
     "standard-webhooks": (
-        {"verify": {"scheme": "standard-webhooks", "secrets": ["whsec_" + base64.b64encode(KEY).decode()]}},
+        {
+            "verify": {
+                "scheme": "standard-webhooks",
+                "secrets": ["whsec_" + base64.b64encode(KEY).decode()],
+            }
+        },
         _standard,
         False,
     ),
@@ -68,7 +73,10 @@ SCHEMES: dict[str, tuple[dict[str, Any], Callable[[bytes, int], Signed], bool]] 
     ),
     # A sender without ids: its signature is the token that counts once.
     "signature as the id": (
-        {"verify": {**HMAC, "signed": "{timestamp}.{body}"}, "event": {"id": 'headers["x-signature"]'}},
+        {
+            "verify": {**HMAC, "signed": "{timestamp}.{body}"},
+            "event": {"id": 'headers["x-signature"]'},
+        },
         _without_id,
         True,
     ),
@@ -141,7 +149,9 @@ async def test_signature_is_good_for_no_other_body(
     assert [request.body for request in target.requests] == [BODY]
 
 
-@pytest.mark.parametrize("scheme", [name for name, (_, _, by_time) in SCHEMES.items() if not by_time])
+@pytest.mark.parametrize(
+    "scheme", [name for name, (_, _, by_time) in SCHEMES.items() if not by_time]
+)
 async def test_token_that_was_used_counts_once(
     site: Site, start_relay: StartRelay, target: Target, scheme: str
 ) -> None:

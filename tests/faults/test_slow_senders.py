@@ -29,7 +29,9 @@ async def relay(
 
 
 @contextlib.asynccontextmanager
-async def connection(relay: Running) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connection(
+    relay: Running,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     host, _, port = relay.public.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -111,7 +113,9 @@ async def test_body_that_is_cut_short_is_not_stored(relay: Running, sent: bytes)
     """The sender ends its side in the middle of the body: no 2xx, nothing stored, counted as malformed."""
     answers = await exchange(relay.public, HEAD + sent, ends=True)
     assert statuses(answers) in ([], [400])
-    await relay.until_value(1, "relay_requests_total", route="in", outcome="rejected", reason="malformed")
+    await relay.until_value(
+        1, "relay_requests_total", route="in", outcome="rejected", reason="malformed"
+    )
     assert await relay.events() == []
 
 
@@ -123,7 +127,9 @@ async def test_many_slow_senders_hold_up_nobody(relay: Running, target: Target) 
             _, writer = await stack.enter_async_context(connection(relay))
             if n % 2:
                 dripping.append(
-                    asyncio.create_task(drip(writer, HEAD + b"content-length: 900\r\n\r\n" + b"x" * 900))
+                    asyncio.create_task(
+                        drip(writer, HEAD + b"content-length: 900\r\n\r\n" + b"x" * 900)
+                    )
                 )
         for n in range(20):
             await relay.accepted("in", {"n": n})

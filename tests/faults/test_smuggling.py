@@ -21,8 +21,12 @@ def framed(*lines: bytes, body: bytes = BODY) -> bytes:
 
 
 SMUGGLING = {
-    "CL.TE": framed(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + HIDDEN),
-    "TE.CL": framed(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=b"0\r\n\r\n" + HIDDEN),
+    "CL.TE": framed(
+        b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + HIDDEN
+    ),
+    "TE.CL": framed(
+        b"Transfer-Encoding: chunked", b"Content-Length: 5", body=b"0\r\n\r\n" + HIDDEN
+    ),
     "two lengths": framed(b"Content-Length: 7", b"Content-Length: 80", body=BODY + HIDDEN),
     "the same length twice": framed(b"Content-Length: 7", b"Content-Length: 7", body=BODY + HIDDEN),
     "a list of lengths": framed(b"Content-Length: 7, 7", body=BODY + HIDDEN),
@@ -34,11 +38,15 @@ SMUGGLING = {
     "empty length": framed(b"Content-Length:"),
     "length beyond 64 bits": framed(b"Content-Length: " + b"9" * 40),
     "unknown coding": framed(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n" + HIDDEN),
-    "chunked is not last": framed(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n" + HIDDEN),
+    "chunked is not last": framed(
+        b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n" + HIDDEN
+    ),
     "chunked twice": framed(
         b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + HIDDEN
     ),
-    "coding with a vertical tab": framed(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n" + HIDDEN),
+    "coding with a vertical tab": framed(
+        b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n" + HIDDEN
+    ),
     "folded coding": framed(b"Transfer-Encoding:\r\n chunked", body=b"0\r\n\r\n" + HIDDEN),
     "space before the colon": framed(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n" + HIDDEN),
     "folded header": framed(b"X-A: b\r\n c", b"Content-Length: 7"),
@@ -55,7 +63,13 @@ SMUGGLING = {
     "chunk size with a minus": START + CHUNKED + b"\r\n-7\r\n" + BODY + b"\r\n0\r\n\r\n",
     "chunk size in 0x": START + CHUNKED + b"\r\n0x7\r\n" + BODY + b"\r\n0\r\n\r\n",
     "chunk size with an underscore": START + CHUNKED + b"\r\n0_7\r\n" + BODY + b"\r\n0\r\n\r\n",
-    "chunk size beyond 64 bits": START + CHUNKED + b"\r\n" + b"f" * 17 + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "chunk size beyond 64 bits": START
+    + CHUNKED
+    + b"\r\n"
+    + b"f" * 17
+    + b"\r\n"
+    + BODY
+    + b"\r\n0\r\n\r\n",
     "empty chunk size": START + CHUNKED + b"\r\n\r\n" + BODY + b"\r\n0\r\n\r\n",
     "chunk longer than its size": START + CHUNKED + b"\r\n3\r\n" + BODY + b"\r\n0\r\n\r\n",
     "chunk without its line end": START + CHUNKED + b"\r\n7\r\n" + BODY + b"0\r\n\r\n",
@@ -65,7 +79,8 @@ SMUGGLING = {
     "a name of 70 kB": framed(b"X" * 70_000 + b": b", b"Content-Length: 7"),
     "headers of a megabyte": START + (b"X-A: " + b"b" * 8000 + b"\r\n") * 125 + b"\r\n",
     "a path of 70 kB": b"POST /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: relay\r\n\r\n",
-    "tab in the request line": b"POST\t/in/in\tHTTP/1.1\r\nHost: relay\r\nContent-Length: 7\r\n\r\n" + BODY,
+    "tab in the request line": b"POST\t/in/in\tHTTP/1.1\r\nHost: relay\r\nContent-Length: 7\r\n\r\n"
+    + BODY,
     "HTTP/0.9": b"POST /in/in\r\n",
     "HTTP/1.9": b"POST /in/in HTTP/1.9\r\nHost: relay\r\nContent-Length: 7\r\n\r\n" + BODY,
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -148,20 +163,26 @@ async def test_odd_but_clear_request_gets_its_answer(relay: Running, name: str) 
 
 async def test_spaces_between_the_words_of_the_request_line_are_one(relay: Running) -> None:
     """RFC 9112 §3 lets a server be lenient here; what follows is framed all the same."""
-    line = b"POST  /in/in  HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: 7\r\n\r\n"
+    line = (
+        b"POST  /in/in  HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: 7\r\n\r\n"
+    )
     assert statuses(await exchange(relay.public, line + BODY)) == [202]
 
 
 async def test_pipelined_requests_are_answered_in_their_order(relay: Running) -> None:
     """Two whole requests in one packet are two events: that is no smuggling."""
     one = START + b"Content-Length: 7\r\n"
-    answers = await exchange(relay.public, one + b"\r\n" + BODY + one + b"Connection: close\r\n\r\n" + BODY)
+    answers = await exchange(
+        relay.public, one + b"\r\n" + BODY + one + b"Connection: close\r\n\r\n" + BODY
+    )
     assert statuses(answers) == [202, 202]
     assert len(await relay.events()) == 2
 
 
 @pytest.mark.fault(25)
-async def test_framing_headers_of_the_sender_never_reach_the_target(relay: Running, target: Target) -> None:
+async def test_framing_headers_of_the_sender_never_reach_the_target(
+    relay: Running, target: Target
+) -> None:
     """Hop-by-hop, framing and credential headers, what Connection lists, and the relay's own: none goes along."""
     lines = (
         b"Connection: close, X-Listed", b"X-Listed: 1", b"Keep-Alive: timeout=5", b"TE: trailers", b"Trailer: X-T",
@@ -192,7 +213,9 @@ async def test_head_is_answered_without_a_body_and_the_connection_goes_on(
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_relay(site)
     head = b"HEAD /in/in HTTP/1.1\r\nhost: x\r\n\r\n"
-    last = b"POST /in/in HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}"
+    last = (
+        b"POST /in/in HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}"
+    )
     answers = await exchange(relay.public, head, head, last)
     assert statuses(answers) == [405, 405, 202]
     first = answers.partition(b"\r\n\r\n")[2]

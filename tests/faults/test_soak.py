@@ -13,7 +13,9 @@ from tests.faults.soak import Course, soak
 @pytest.mark.fault(29)
 async def test_nothing_is_lost_over_kills_freezes_and_outages(tmp_path: Path) -> None:
     """Accepted is delivered to every target, in order where asked; what comes twice has its cause."""
-    (account,) = await soak(tmp_path, [Course(kills=5, freezes=2, outages=2)], random.randrange(1 << 32))
+    (account,) = await soak(
+        tmp_path, [Course(kills=5, freezes=2, outages=2)], random.randrange(1 << 32)
+    )
     assert list(account.broken()) == [], account.told
     assert account.told["accepted"] > 50
 

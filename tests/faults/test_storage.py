@@ -77,7 +77,12 @@ async def test_full_disk_is_answered_503_until_there_is_space(
 
 
 async def test_disk_that_has_become_read_only_ends_the_relay(
-    relay: RelayProcess, asked: Asked, hooked: Site, disk: Disk, start_process: StartProcess, target: Target
+    relay: RelayProcess,
+    asked: Asked,
+    hooked: Site,
+    disk: Disk,
+    start_process: StartProcess,
+    target: Target,
 ) -> None:
     """Systems remount a failing disk so: never 2xx, exit 1; a start on it is refused with the reason; then all is there."""
     target.open.clear()
@@ -87,7 +92,9 @@ async def test_disk_that_has_become_read_only_ends_the_relay(
         assert (await asked.post("in", {"n": 2})).status == 503
     assert await relay.ended() == 1
     disk.fail("open EROFS")
-    with pytest.raises(AssertionError, match="Read-only file system; check the folder and its mode"):
+    with pytest.raises(
+        AssertionError, match="Read-only file system; check the folder and its mode"
+    ):
         await start_process(hooked, disk.environment)
     disk.mend()
     target.requests.clear()
@@ -205,7 +212,8 @@ async def test_relay_frozen_for_longer_than_its_timeouts_goes_on(
 
 @pytest.mark.fault(4)
 @pytest.mark.parametrize(
-    ("limits", "reason"), [({"disk": "900000GiB"}, "backlog_full"), ({"pending": 3}, "backlog_full")]
+    ("limits", "reason"),
+    [({"disk": "900000GiB"}, "backlog_full"), ({"pending": 3}, "backlog_full")],
 )
 async def test_backlog_at_its_limit_is_answered_503(
     site: Site, start_relay: StartRelay, target: Target, limits: dict[str, object], reason: str
@@ -243,7 +251,9 @@ async def test_more_requests_than_may_be_open_are_answered_503(
     opened = []
     for _ in range(3):
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"POST /in/in HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        writer.write(
+            b"POST /in/in HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+        )
         assert b"100" in await reader.readuntil(b"\r\n\r\n")
         opened.append((reader, writer))
     answer = await relay.post("in", {})

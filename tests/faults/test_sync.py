@@ -74,7 +74,9 @@ async def test_power_cut_loses_nothing_that_was_accepted(
     async def post(n: int) -> None:
         accepted.add(await client.accepted("in", {"n": n, "padding": "x" * 2000}))
 
-    for start in range(0, 3000, 100):  # enough that the log is written back and begun anew meanwhile
+    for start in range(
+        0, 3000, 100
+    ):  # enough that the log is written back and begun anew meanwhile
         await asyncio.gather(*(post(start + n) for n in range(100)))
     await client.close()
     await relay.kill()
@@ -106,7 +108,9 @@ async def test_failed_disk_ends_the_relay_and_is_never_answered_with_202(
     await client.until_value(0, "relay_pending_deliveries", target="hook")
     syncs = disk.syncs
     disk.fail(fault)
-    answers = await asyncio.gather(*(client.post("in", {"n": n}) for n in range(20)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(client.post("in", {"n": n}) for n in range(20)), return_exceptions=True
+    )
     statuses = {answer.status for answer in answers if isinstance(answer, Answer)}
     assert 202 not in statuses
     assert await relay.ended() == 1

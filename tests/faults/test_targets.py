@@ -22,7 +22,9 @@ BREAKER = {"breaker": {"failures": 1000}}
 MEMORY = 64 << 10  # KiB by which the process may grow at most over a flood
 
 
-async def start(start_relay: StartRelay, site: Site, target: FaultyTarget, **settings: Any) -> Running:
+async def start(
+    start_relay: StartRelay, site: Site, target: FaultyTarget, **settings: Any
+) -> Running:
     site.configure({"hook": {"url": target.url, **QUICK, **BREAKER, **settings}})
     site.route("in", {"forward": [{"to": "hook"}]})
     return await start_relay(site)
@@ -147,7 +149,10 @@ async def test_broken_connection_is_never_replayed_behind_our_back(
     for n in range(4):
         fate = await relay.fate(await relay.accepted("in", {"n": n}), "hook")
         assert fate["state"] == "delivered"
-    seen = [(request.headers["webhook-id"], request.headers["relay-attempt"]) for request in target.requests]
+    seen = [
+        (request.headers["webhook-id"], request.headers["relay-attempt"])
+        for request in target.requests
+    ]
     assert len(seen) == len(set(seen))
     assert "2" in {attempt for _, attempt in seen}
 
@@ -238,7 +243,17 @@ async def test_retry_after_holds_the_whole_target(
 @pytest.mark.fault(15)
 @pytest.mark.parametrize(
     "value",
-    ["-5", "1e20", "soon", "", "1.5", "Wed, 21 Oct 1998 07:28:00 GMT", "Wed, 99 Foo 2026", "0", "\xa0\xff"],
+    [
+        "-5",
+        "1e20",
+        "soon",
+        "",
+        "1.5",
+        "Wed, 21 Oct 1998 07:28:00 GMT",
+        "Wed, 99 Foo 2026",
+        "0",
+        "\xa0\xff",
+    ],
 )
 async def test_retry_after_that_says_nothing_leads_to_the_schedule(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, value: str
@@ -262,7 +277,9 @@ async def test_retry_after_is_heeded_up_to_an_hour(
     relay = await start(start_relay, site, target)
     event_id = await relay.accepted("in", {})
     await target.wait_for(1)
-    await relay.until_value(1, "relay_attempts_total", target="hook", outcome="retry", reason="throttled")
+    await relay.until_value(
+        1, "relay_attempts_total", target="hook", outcome="retry", reason="throttled"
+    )
     (delivery,) = (await relay.event(event_id))["deliveries"]
     assert delivery["state"] == "pending"
     due, tried = delivery["due"], delivery["failed"][0]["at"]
@@ -280,7 +297,9 @@ async def test_hanging_target_holds_up_no_other(
 ) -> None:
     """While all of one target's slots hang and thousands wait for it, another gets each event at once."""
     hanging = await start_faulty(faults.Hang())
-    site.configure({"hung": {"url": hanging.url, "timeout": {"total": "1h"}}, "fine": {"url": target.url}})
+    site.configure(
+        {"hung": {"url": hanging.url, "timeout": {"total": "1h"}}, "fine": {"url": target.url}}
+    )
     site.route("in", {"forward": [{"to": "hung"}]})
     site.route("other", {"forward": [{"to": "fine"}]})
     relay = await start_relay(site)

@@ -26,7 +26,9 @@ def main() -> int:
         _fuzz(sys.argv[2], sys.argv[1])
     failed = 0
     for name in ("json", "gzip", "verification", "headers"):
-        done = subprocess.run([sys.executable, "-m", "tests.fuzz.fuzz", sys.argv[1], name], check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.fuzz.fuzz", sys.argv[1], name], check=False
+        )
         print(f"{name}: {'failed' if done.returncode else 'nothing found'}", flush=True)
         failed += done.returncode != 0
     return failed

@@ -25,7 +25,9 @@ values = st.recursive(
 raw = st.one_of(
     st.binary(max_size=400),
     values.map(lambda value: json.dumps(value).encode()),
-    values.map(lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")),
+    values.map(
+        lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    ),
     st.binary(max_size=400).map(gzip.compress),
     st.lists(st.binary(max_size=30), max_size=20).map(b"\0".join),
 )
@@ -50,7 +52,9 @@ def test_any_bytes_are_taken_or_refused(floor: Callable[[bytes], None], data: by
     data=st.binary(max_size=200)
     | st.text(alphabet="ab:-[]{}&*!|>?%@`'\"#, \n\t01.~<=_", max_size=120).map(str.encode)
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @example(data=b"[" * 5000)
 @example(data=b"&a [*a]")
 @example(data=b"a: 2001-13-45")
@@ -76,7 +80,15 @@ lines = st.sampled_from(
     ]
 ) | st.binary(max_size=40)  # fmt: skip
 targets = st.sampled_from(
-    [b"/in/json", b"/in/raw", b"/in/signed", b"/", b"*", b"/in/json?%ff=%00&a=\xff", b"http://x/in/raw"]
+    [
+        b"/in/json",
+        b"/in/raw",
+        b"/in/signed",
+        b"/",
+        b"*",
+        b"/in/json?%ff=%00&a=\xff",
+        b"http://x/in/raw",
+    ]
 )
 requests = st.builds(
     lambda method, target, version, heads, body: b"\r\n".join(
@@ -85,7 +97,8 @@ requests = st.builds(
     st.sampled_from([b"POST", b"GET", b"post", b"BREW", b"\xff"]),
     targets | st.binary(max_size=40),
     st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2", b"HTTP/1.1 x"]),
-    st.lists(lines, max_size=8).map(lambda found: [b"Host: relay", *found]) | st.lists(lines, max_size=8),
+    st.lists(lines, max_size=8).map(lambda found: [b"Host: relay", *found])
+    | st.lists(lines, max_size=8),
     raw,
 )
 
@@ -97,8 +110,14 @@ async def test_any_bytes_on_the_wire_are_answered_without_a_fault(
     """Never a 5xx, never a traceback; the relay takes the next good request, and every event it took is delivered."""
     site.configure({"hook": {"url": target.url}}, limits={"body_timeout": "100ms"})
     site.route("raw", {"forward": [{"to": "hook"}]})
-    seen = {"to": "hook", "body": "{'b': body, 'h': headers, 'q': query}", "when": "size(headers) > 0"}
-    site.route("json", {"event": {"id": "string(body)", "type": "headers['x-a']"}, "forward": [seen]})
+    seen = {
+        "to": "hook",
+        "body": "{'b': body, 'h': headers, 'q': query}",
+        "when": "size(headers) > 0",
+    }
+    site.route(
+        "json", {"event": {"id": "string(body)", "type": "headers['x-a']"}, "forward": [seen]}
+    )
     signed = {"scheme": "standard-webhooks", "secrets": ["managed:in"]}
     site.route("signed", {"verify": signed, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)

@@ -63,4 +63,6 @@ async def test_an_alert_becomes_a_message_and_its_end_another(
     kept = json.loads(lines[0]["body"])["alerts"][0]
     assert kept["labels"] == alert["labels"]
     assert site.secret("alertmanager") not in (site.var / "inbox.jsonl").read_text()
-    assert all(site.secret("alertmanager") not in str(request.headers) for request in target.requests)
+    assert all(
+        site.secret("alertmanager") not in str(request.headers) for request in target.requests
+    )

@@ -23,7 +23,11 @@ SLACK_KEY = "8f742231b10e8888abcd99yyyzzz85a5"
 def _write(site: Site, url: str, **limits: Any) -> None:
     site.configure({"hook": {"url": url}}, limits=limits)
     forward = [{"to": "hook"}]
-    strict = {"payload": {"schema": "s.json"}, "limits": {"body": f"{BODY_LIMIT}B"}, "forward": forward}
+    strict = {
+        "payload": {"schema": "s.json"},
+        "limits": {"body": f"{BODY_LIMIT}B"},
+        "forward": forward,
+    }
     by_id = {"id": 'headers["x-id"]'}
     token = {"scheme": "token", "header": "x-token", "secrets": ["open sesame"]}
     site.route("strict", {**strict, "event": by_id}, {"s.json": SCHEMA})
@@ -44,15 +48,24 @@ async def relay(site: Site, start_relay: StartRelay, target: Target) -> Running:
 
 
 def _is_problem(answer: Answer, status: int, reason: str) -> None:
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer
+    assert (answer.status, answer.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    ), answer
     assert answer.json.keys() >= {"type", "title", "status", "detail"}
     assert (answer.json["status"], answer.json["reason"]) == (status, reason)
 
 
-async def _is_rejected(relay: Running, answer: Answer, status: int, route: str, reason: str) -> None:
+async def _is_rejected(
+    relay: Running, answer: Answer, status: int, route: str, reason: str
+) -> None:
     """Answered with a problem, counted once under its reason and under no other, and not stored."""
     _is_problem(answer, status, reason)
-    counted = {labels: value for (name, labels), value in (await relay.series()).items() if _is_request(name)}
+    counted = {
+        labels: value
+        for (name, labels), value in (await relay.series()).items()
+        if _is_request(name)
+    }
     assert sum(counted.values()) == 1
     outcome = {"route": route, "outcome": "rejected", "reason": reason}
     assert counted[frozenset(outcome.items())] == 1
@@ -63,14 +76,19 @@ def _is_request(name: str) -> bool:
     return name == "relay_requests_total"
 
 
-async def test_an_accepted_event_is_answered_202_with_its_id_and_what_it_owes(relay: Running) -> None:
+async def test_an_accepted_event_is_answered_202_with_its_id_and_what_it_owes(
+    relay: Running,
+) -> None:
     """202 `{"id","deliveries"}`, stored, counted as accepted."""
     answer = await relay.post("strict", {"n": 1})
     assert answer.status == 202
     assert answer.headers["content-type"] == "application/json"
     assert answer.json == {"id": answer.json["id"], "deliveries": 1}
     assert (await relay.event(answer.json["id"]))["route"] == "strict"
-    assert await relay.value("relay_requests_total", route="strict", outcome="accepted", reason="") == 1
+    assert (
+        await relay.value("relay_requests_total", route="strict", outcome="accepted", reason="")
+        == 1
+    )
 
 
 async def test_the_same_id_again_is_answered_200_with_the_first_events_id(
@@ -84,7 +102,9 @@ async def test_the_same_id_again_is_answered_200_with_the_first_events_id(
         assert (answer.status, answer.json) == (200, {"id": first, "duplicate": True})
     assert [event["id"] for event in await relay.events()] == [first]
     assert [request.body for request in target.requests] == [b'{"n": 1}']
-    assert await relay.value("relay_requests_total", route="any", outcome="duplicate", reason="") == 2
+    assert (
+        await relay.value("relay_requests_total", route="any", outcome="duplicate", reason="") == 2
+    )
 
 
 async def test_an_id_is_a_duplicate_after_a_restart_too(
@@ -126,7 +146,9 @@ async def test_events_without_an_id_are_never_duplicates(relay: Running) -> None
     ],
     ids=["empty", "cut", "twice", "nan", "infinite", "not-utf8", "deep"],
 )
-async def test_a_body_that_is_not_strictly_json_is_answered_400(relay: Running, body: bytes) -> None:
+async def test_a_body_that_is_not_strictly_json_is_answered_400(
+    relay: Running, body: bytes
+) -> None:
     """400 malformed, nothing stored, on a route that reads JSON."""
     await _is_rejected(relay, await relay.post("strict", body), 400, "strict", "malformed")
 
@@ -138,7 +160,9 @@ async def test_a_damaged_gzip_body_is_answered_400(relay: Running) -> None:
     await _is_rejected(relay, answer, 400, "strict", "malformed")
 
 
-async def test_a_gzip_body_is_validated_and_passed_on_as_it_came(relay: Running, target: Target) -> None:
+async def test_a_gzip_body_is_validated_and_passed_on_as_it_came(
+    relay: Running, target: Target
+) -> None:
     """Validation sees what is inside; the target gets the very bytes."""
     body = gzip.compress(b'{"n": 1}')
     await relay.accepted("strict", body, {"content-encoding": "gzip"})
@@ -147,7 +171,9 @@ async def test_a_gzip_body_is_validated_and_passed_on_as_it_came(relay: Running,
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-token": "open sesamf"}, {"x-token": ""}])
-async def test_what_is_not_verified_is_answered_401(relay: Running, headers: dict[str, str]) -> None:
+async def test_what_is_not_verified_is_answered_401(
+    relay: Running, headers: dict[str, str]
+) -> None:
     """401, nothing stored, and the answer tells a stranger nothing about why."""
     answer = await relay.post("locked", {}, headers)
     await _is_rejected(relay, answer, 401, "locked", "not_verified")
@@ -183,7 +209,9 @@ async def test_a_body_that_stops_coming_is_answered_408(relay: Running) -> None:
     await _is_rejected(relay, answer, 408, "any", "body_too_slow")
 
 
-async def test_a_length_over_the_limit_is_answered_413_before_the_body_comes(relay: Running) -> None:
+async def test_a_length_over_the_limit_is_answered_413_before_the_body_comes(
+    relay: Running,
+) -> None:
     """413 from the headers alone; nobody is told to continue."""
     answer = await relay.raw(
         b"POST /in/any HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\nexpect: 100-continue\r\n\r\n"
@@ -220,7 +248,9 @@ async def test_a_body_one_byte_over_the_limit_is_answered_413(relay: Running) ->
 
 
 @pytest.mark.parametrize(
-    "headers", [{"content-type": "application/xml"}, {"content-encoding": "br"}], ids=["type", "encoding"]
+    "headers",
+    [{"content-type": "application/xml"}, {"content-encoding": "br"}],
+    ids=["type", "encoding"],
 )
 async def test_what_is_not_json_is_answered_415(relay: Running, headers: dict[str, str]) -> None:
     """415 for a media type or an encoding that the route doesn't read."""
@@ -248,22 +278,32 @@ async def test_an_invalid_payload_on_a_route_that_keeps_them_is_quarantined(
     assert (event["quarantined"], event["deliveries"]) == (True, [])
     await relay.fate(good, "hook")
     assert [request.id for request in target.requests] == [good]
-    assert await relay.value("relay_requests_total", route="kept", outcome="quarantined", reason="") == 1
-    assert await relay.value("relay_requests_total", route="kept", outcome="accepted", reason="") == 1
+    assert (
+        await relay.value("relay_requests_total", route="kept", outcome="quarantined", reason="")
+        == 1
+    )
+    assert (
+        await relay.value("relay_requests_total", route="kept", outcome="accepted", reason="") == 1
+    )
 
 
 async def test_a_providers_handshake_is_answered_as_it_wants_once_it_is_verified(
     relay: Running, target: Target
 ) -> None:
     """Slack's `url_verification`: 200 with the challenge, counted as handshake, neither stored nor sent."""
-    body = b'{"type": "url_verification", "token": "old", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"}'
+    body = (
+        b'{"type": "url_verification", "token": "old", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"}'
+    )
     stamp = str(int(time.time()))
     signed = SignatureVerifier(SLACK_KEY).generate_signature(timestamp=stamp, body=body)
     headers = {"x-slack-request-timestamp": stamp, "x-slack-signature": str(signed)}
     assert (await relay.post("slack", body)).status == 401
     answer = await relay.post("slack", body, headers)
     assert (answer.status, answer.json) == (200, {"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"})
-    assert await relay.value("relay_requests_total", route="slack", outcome="handshake", reason="") == 1
+    assert (
+        await relay.value("relay_requests_total", route="slack", outcome="handshake", reason="")
+        == 1
+    )
     assert await relay.events() == []
     assert target.requests == []
 
@@ -318,7 +358,9 @@ async def test_more_commits_than_may_wait_are_answered_503(
     # By the library that the relay has: within one process, another one's locks would not hold.
     lock = dbapi2.connect(site.var / "relay.db", isolation_level=None)
     try:
-        lock.execute("BEGIN IMMEDIATE")  # as a foreign program would: the relay's commit has to wait
+        lock.execute(
+            "BEGIN IMMEDIATE"
+        )  # as a foreign program would: the relay's commit has to wait
         posts = [asyncio.create_task(relay.post("any", {"n": n})) for n in range(20)]
         first, _ = await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
     finally:

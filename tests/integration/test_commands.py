@@ -27,7 +27,10 @@ SAMPLE = {
 def prepared(site: Site, target: Target) -> Site:
     """Return a site with fixed ports, so that commands find the relay by its configuration."""
     site.configure(
-        {"hook": {"url": target.url, "retry": {"schedule": []}}, "log": {"file": "../var/log.jsonl"}},
+        {
+            "hook": {"url": target.url, "retry": {"schedule": []}},
+            "log": {"file": "../var/log.jsonl"},
+        },
         listen=f"127.0.0.1:{free_port()}",
         admin={"listen": f"127.0.0.1:{free_port()}", "token": "managed:admin"},
     )
@@ -92,7 +95,9 @@ async def test_check_tells_all_problems_at_once_with_their_places(prepared: Site
     assert (broken.code, broken.out) == (1, "")
     assert "config/relay.yaml:2:1: targtes: unknown key — did you mean `targets`?" in broken.err
 
-    prepared.config.write_text("listen: 127.0.0.1:0\nroutes: ../routes\ntargets: {hok: {file: x}}\n")
+    prepared.config.write_text(
+        "listen: 127.0.0.1:0\nroutes: ../routes\ntargets: {hok: {file: x}}\n"
+    )
     broken = await _relay(prepared, "check")
     assert broken.code == 1
     assert "routes/in/route.yaml:3:9: there is no target 'hook' — did you mean `hok`?" in broken.err
@@ -133,7 +138,9 @@ async def test_routes_lists_urls_schemes_and_forwards(prepared: Site) -> None:
     assert "/in/in" in said.out
 
 
-async def test_try_traces_each_step_and_sends_nothing(prepared: Site, target: Target, tmp_path: Path) -> None:
+async def test_try_traces_each_step_and_sends_nothing(
+    prepared: Site, target: Target, tmp_path: Path
+) -> None:
     """0 for a request that holds, 1 for one that doesn't, 2 for a route that is not there."""
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text('{"n": 21}')
@@ -167,7 +174,10 @@ async def test_test_runs_the_samples(prepared: Site) -> None:
     """0 if all hold; 1, telling the difference, if one does not."""
     told = await _relay(prepared, "test", "--json")
     assert told.code == 0, told
-    assert {(one["sample"], one["ok"]) for one in told.json["samples"]} == {("two", True), ("text", True)}
+    assert {(one["sample"], one["ok"]) for one in told.json["samples"]} == {
+        ("two", True),
+        ("text", True),
+    }
     wrong = {**SAMPLE, "expect": {"hook": {"body": {"twice": 5}}, "log": "unchanged"}}
     (prepared.routes / "in" / "samples" / "two.json").write_text(json.dumps(wrong))
     said = await _relay(prepared, "test", "in")
@@ -223,7 +233,9 @@ async def test_commands_that_ask_a_relay_say_when_none_answers(prepared: Site) -
     """Exit code 1 and the address that was asked."""
     url = f"http://127.0.0.1:{free_port()}"
     commands = (["events"], ["dead"], ["why", "x"], ["replay", "x"])
-    for said in await asyncio.gather(*(_relay(prepared, *command, "--url", url) for command in commands)):
+    for said in await asyncio.gather(
+        *(_relay(prepared, *command, "--url", url) for command in commands)
+    ):
         assert said.code == 1
         assert url in said.err
         assert "Traceback" not in said.err
@@ -243,13 +255,20 @@ async def test_send_signs_with_the_routes_own_secret(
     again = await _send(prepared, {"n": 1}, "a")
     assert (again.code, again.json["status"], again.json["answer"]["duplicate"]) == (0, 200, True)
     refused = await _send(prepared, {"n": "one"}, "b")
-    assert (refused.code, refused.json["status"], refused.json["answer"]["reason"]) == (1, 422, "invalid")
+    assert (refused.code, refused.json["status"], refused.json["answer"]["reason"]) == (
+        1,
+        422,
+        "invalid",
+    )
     file = tmp_path / "body.json"
     file.write_text('{"n": 5}')
     from_file = await _relay(prepared, "send", "in", str(file), "--header", "x-kind: a")
     assert from_file.code == 0
     assert "relay why evt_" in from_file.out
-    assert {request.body for request in await target.wait_for(2)} == {b'{"twice":2}', b'{"twice":10}'}
+    assert {request.body for request in await target.wait_for(2)} == {
+        b'{"twice":2}',
+        b'{"twice":10}',
+    }
 
 
 async def test_a_dead_letter_is_found_explained_and_replayed(
@@ -265,7 +284,9 @@ async def test_a_dead_letter_is_found_explained_and_replayed(
         _relay(prepared, "dead", "--json"),
         _relay(prepared, "dead", "--reason", "gone", "--json"),
         _relay(prepared, "why", event_id, "--json"),
-        *(_relay(prepared, "why", name) for name in (event_id, "a")),  # the relay's id, and the sender's
+        *(
+            _relay(prepared, "why", name) for name in (event_id, "a")
+        ),  # the relay's id, and the sender's
     )
     assert {one.code for one in (dead, others, told, *said)} == {0}
     (one,) = dead.json["dead"]
@@ -319,7 +340,9 @@ async def test_a_paused_target_gets_nothing_until_it_is_resumed(
     await _pending(relay, prepared)
 
 
-async def test_tables_show_ids_whole(prepared: Site, start_process: StartProcess, target: Target) -> None:
+async def test_tables_show_ids_whole(
+    prepared: Site, start_process: StartProcess, target: Target
+) -> None:
     """Where there is no terminal, tables are as wide as they need: ids can be found, and piped on."""
     relay = await start_process(prepared)
     target.script.append(Reply(500, body=b"out of order"))
@@ -334,7 +357,9 @@ async def test_tables_show_ids_whole(prepared: Site, start_process: StartProcess
     assert line.endswith("hook dead, log delivered")
 
 
-async def test_an_unknown_event_and_a_wrong_token_exit_1(prepared: Site, start_process: StartProcess) -> None:
+async def test_an_unknown_event_and_a_wrong_token_exit_1(
+    prepared: Site, start_process: StartProcess
+) -> None:
     """Said in a line, without a trace."""
     await start_process(prepared)
     unknown = await _relay(prepared, "why", "evt_nothing")

@@ -58,7 +58,9 @@ def sender(site: Site, relay: Running) -> Sender:
 
 async def post(sender: Sender, body: dict[str, Any], **as_whom: str) -> Answer:
     """Post a body as the place that it names."""
-    return await sender.post(body["place"], json.dumps(body, ensure_ascii=False).encode(), **as_whom)
+    return await sender.post(
+        body["place"], json.dumps(body, ensure_ascii=False).encode(), **as_whom
+    )
 
 
 async def accepted(sender: Sender, body: dict[str, Any]) -> str:
@@ -73,7 +75,9 @@ async def done(relay: Running) -> None:
 
     async def nothing() -> bool:
         series = await relay.series()
-        return not any(value for (name, _), value in series.items() if name == "relay_pending_deliveries")
+        return not any(
+            value for (name, _), value in series.items() if name == "relay_pending_deliveries"
+        )
 
     await until(nothing, "the last delivery")
 
@@ -173,10 +177,18 @@ async def followed(relay: Running) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-async def test_what_had_no_follow_up_is_a_series_until_it_has(relay: Running, sender: Sender) -> None:
+async def test_what_had_no_follow_up_is_a_series_until_it_has(
+    relay: Running, sender: Sender
+) -> None:
     """Obstacles by their due date, items by when they were last told of, projects and items that are paused."""
     programme = {"programme": "south-central-coast"}
-    for kind in ("obstacle.raised", "item.planned", "item.paused", "project.announced", "project.paused"):
+    for kind in (
+        "obstacle.raised",
+        "item.planned",
+        "item.paused",
+        "project.announced",
+        "project.paused",
+    ):
         await accepted(sender, EXAMPLES[kind])
     found = await followed(relay)
     assert found["cooperation_obstacle_due_timestamp_seconds"] == [
@@ -198,7 +210,9 @@ async def test_what_had_no_follow_up_is_a_series_until_it_has(relay: Running, se
     assert found["cooperation_project_paused_timestamp_seconds"] == []
 
 
-async def test_event_is_waited_for_until_each_receiver_acknowledged(relay: Running, sender: Sender) -> None:
+async def test_event_is_waited_for_until_each_receiver_acknowledged(
+    relay: Running, sender: Sender
+) -> None:
     """A series a receiver; an acknowledgement ends its own, a correction those of what it corrects."""
     name = "cooperation_unanswered_timestamp_seconds"
     plan = EXAMPLES["plan.shared"]
@@ -212,7 +226,9 @@ async def test_event_is_waited_for_until_each_receiver_acknowledged(relay: Runni
     assert {one["place"] for one in waiting} == set(COAST)
 
 
-async def test_no_expression_of_a_metric_fails(relay: Running, sender: Sender, tmp_path: Path) -> None:
+async def test_no_expression_of_a_metric_fails(
+    relay: Running, sender: Sender, tmp_path: Path
+) -> None:
     """Every example, and the whole first year, is observed without an error; `promtool` has no complaint."""
     for body in EXAMPLES.values():
         await accepted(sender, body)

@@ -50,7 +50,9 @@ def assert_within(found: Counts, limit: Counts) -> None:
     """Assert that no count is over its limit, and tell all that are."""
     limits = asdict(limit)
     over = {
-        name: f"{value:g} > {limits[name]:g}" for name, value in asdict(found).items() if value > limits[name]
+        name: f"{value:g} > {limits[name]:g}"
+        for name, value in asdict(found).items()
+        if value > limits[name]
     }
     assert not over, f"an event has become more costly: {over}; all that was counted: {found}"
 

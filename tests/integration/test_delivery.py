@@ -41,7 +41,10 @@ async def test_a_failed_attempt_is_retried_with_the_same_id_until_it_succeeds(
     assert {request.body for request in target.requests} == {b'{"n" :1}'}
     retries = {"target": "hook", "outcome": "retry", "reason": "unavailable"}
     assert await relay.value("relay_attempts_total", **retries) == 2
-    assert await relay.value("relay_attempts_total", target="hook", outcome="delivered", reason="") == 1
+    assert (
+        await relay.value("relay_attempts_total", target="hook", outcome="delivered", reason="")
+        == 1
+    )
     assert await relay.value("relay_delivery_latency_seconds_count", target="hook") == 1
 
 
@@ -98,7 +101,9 @@ async def test_an_open_breaker_costs_no_attempt_and_loses_nothing(
     later = [await relay.accepted("in", {"n": n}) for n in range(5)]
     for event_id in (first, *later):
         assert (await relay.fate(event_id, "hook"))["state"] == "delivered"
-    assert [(await relay.fate(event_id, "hook"))["attempts"] for event_id in (first, *later)] == [3] + [1] * 5
+    assert [(await relay.fate(event_id, "hook"))["attempts"] for event_id in (first, *later)] == [
+        3
+    ] + [1] * 5
     assert target.requests[2].at - target.requests[1].at >= 0.5 - CLOCKS
     assert await relay.value("relay_breaker_state", target="hook") == 0
 
@@ -167,7 +172,11 @@ async def test_a_redirect_is_not_followed(
     target.otherwise = Reply(status, {"location": target.url.replace("/hook", "/elsewhere")})
     relay = await start_relay(site)
     delivery = await relay.fate(await relay.accepted("in", {}), "hook")
-    assert (delivery["state"], delivery["reason"], delivery["attempts"]) == ("dead", "redirected", 3)
+    assert (delivery["state"], delivery["reason"], delivery["attempts"]) == (
+        "dead",
+        "redirected",
+        3,
+    )
     assert {request.path for request in target.requests} == {"/hook"}
 
 
@@ -178,7 +187,11 @@ async def test_a_target_where_nobody_listens_is_retried_then_dead(
     _write(site, refused_url)
     relay = await start_relay(site)
     delivery = await relay.fate(await relay.accepted("in", {}), "hook")
-    assert (delivery["state"], delivery["reason"], delivery["attempts"]) == ("dead", "connection", 3)
+    assert (delivery["state"], delivery["reason"], delivery["attempts"]) == (
+        "dead",
+        "connection",
+        3,
+    )
 
 
 TRANSFORMS = """
@@ -223,7 +236,9 @@ async def test_a_transform_that_returns_none_drops_its_delivery(
     relay = await start_relay(site)
     delivery = await relay.fate(await relay.accepted("in", {"n": 1}), "hook")
     assert (delivery["state"], delivery["reason"]) == ("dropped", "")
-    assert await relay.value("relay_attempts_total", target="hook", outcome="dropped", reason="") == 1
+    assert (
+        await relay.value("relay_attempts_total", target="hook", outcome="dropped", reason="") == 1
+    )
     assert await relay.value("relay_pending_deliveries", target="hook") == 0
     assert target.requests == []
 
@@ -300,7 +315,11 @@ async def test_a_changed_body_takes_along_only_the_headers_that_the_forward_name
 ) -> None:
     """With a new body the sender's headers stay behind; the forward's own arrive."""
     site.configure({"hook": {"url": target.url}})
-    forward = {"to": "hook", "body": '{"twice": body.n * 2}', "headers": {"x-kind": 'headers["x-kind"]'}}
+    forward = {
+        "to": "hook",
+        "body": '{"twice": body.n * 2}',
+        "headers": {"x-kind": 'headers["x-kind"]'},
+    }
     site.route("in", {"forward": [forward]})
     relay = await start_relay(site)
     await relay.accepted("in", {"n": 2}, {"x-kind": "push", "x-signature": "sha256=00"})
@@ -382,7 +401,10 @@ async def test_a_backlog_is_accepted_counted_bounded_in_memory_and_delivered_onc
     relay = await start_relay(site)
     blocked = await relay.accepted("in", {"n": -1})
     await target.wait_for(1)
-    ids = {blocked, *await asyncio.gather(*(relay.accepted("in", {"n": n}) for n in range(BACKLOG - 1)))}
+    ids = {
+        blocked,
+        *await asyncio.gather(*(relay.accepted("in", {"n": n}) for n in range(BACKLOG - 1))),
+    }
     assert len(ids) == BACKLOG
     assert await relay.value("relay_pending_deliveries", target="hook") == BACKLOG
     assert await relay.value("relay_oldest_pending_seconds", target="hook") > 0
@@ -412,7 +434,9 @@ async def test_deliveries_run_beside_each_other_up_to_the_targets_concurrency(
     await target.wait_for(10)
 
 
-async def test_a_target_that_resets_the_connection_is_retried(site: Site, start_relay: StartRelay) -> None:
+async def test_a_target_that_resets_the_connection_is_retried(
+    site: Site, start_relay: StartRelay
+) -> None:
     """A connection that ends without an answer is a failed attempt with reason `connection`."""
     dialled = 0
 
@@ -426,7 +450,11 @@ async def test_a_target_that_resets_the_connection_is_retried(site: Site, start_
         _write(site, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         relay: Running = await start_relay(site)
         delivery = await relay.fate(await relay.accepted("in", {}), "hook")
-    assert (delivery["state"], delivery["reason"], delivery["attempts"]) == ("dead", "connection", 3)
+    assert (delivery["state"], delivery["reason"], delivery["attempts"]) == (
+        "dead",
+        "connection",
+        3,
+    )
     assert dialled == 3
 
 

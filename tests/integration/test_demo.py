@@ -16,7 +16,9 @@ from tests.support.site import REPOSITORY
 async def test_demo_leaves_the_reviews_of_both_programmes(tmp_path: Path) -> None:
     """With Khánh Hòa's server down while all is posted: the reviews hold what the first year's reviews say."""
     folder = tmp_path / "demo"
-    done = await run("-m", "tests.demo.year", "--folder", str(folder), cwd=REPOSITORY, program=sys.executable)
+    done = await run(
+        "-m", "tests.demo.year", "--folder", str(folder), cwd=REPOSITORY, program=sys.executable
+    )
     assert done.code == 0, done.out + done.err
     assert "every delivery is accounted for" in done.out
     coast = json.loads((folder / "review-south-central-coast.json").read_text())
@@ -69,4 +71,6 @@ def test_account_tells_a_delivery_that_did_not_end_delivered(tmp_path: Path) -> 
     server = PlaceServer("phu-yen")
     server.got = [Got("/partner", event.id, {}, b"") for event in EVENTS]
     dead = [replace(EVENTS[0], owed={"partner-phu-yen": "dead"}), *EVENTS[1:]]
-    assert list(unaccounted(dead, {"phu-yen": server}, tmp_path)) == ["evt_1 for partner-phu-yen is dead"]
+    assert list(unaccounted(dead, {"phu-yen": server}, tmp_path)) == [
+        "evt_1 for partner-phu-yen is dead"
+    ]

@@ -36,7 +36,9 @@ def test_alerts_of_the_cooperation_programmes_fire_when_they_should() -> None:
 async def test_alerts_name_series_that_the_relay_has(site: Site, start_relay: StartRelay) -> None:
     """An alert on a series that does not exist would never fire."""
     site.configure({"inbox": {"file": "inbox.jsonl"}})
-    site.route("in", {"forward": [{"to": "inbox"}], "metrics": [{"name": "seen_total", "type": "counter"}]})
+    site.route(
+        "in", {"forward": [{"to": "inbox"}], "metrics": [{"name": "seen_total", "type": "counter"}]}
+    )
     relay = await start_relay(site)
     known = {name for name, _ in await relay.series()}
     named = set(re.findall(r"\brelay_\w+", (PROMETHEUS / "relay.rules.yml").read_text()))
@@ -47,6 +49,8 @@ async def test_alerts_name_series_that_the_relay_has(site: Site, start_relay: St
 def test_unit_starts_what_make_install_makes() -> None:
     """The command of the systemd unit is the one that the project defines, with options that it has."""
     unit = (REPOSITORY / "deploy" / "systemd" / "relay.service").read_text()
-    command = re.search(r"^ExecStart=\S+/(\.venv/bin/relay run) --config (\S+)$", unit, re.MULTILINE)
+    command = re.search(
+        r"^ExecStart=\S+/(\.venv/bin/relay run) --config (\S+)$", unit, re.MULTILINE
+    )
     assert command
     assert (REPOSITORY / command[2].removeprefix("/opt/relay/")).is_file()

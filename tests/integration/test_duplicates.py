@@ -67,12 +67,16 @@ async def test_two_bodies_of_an_id_at_once_are_one_event_and_a_conflict(
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
-    answers = await asyncio.gather(*(relay.post("in", {"id": "one", "n": n % 2}) for n in range(20)))
+    answers = await asyncio.gather(
+        *(relay.post("in", {"id": "one", "n": n % 2}) for n in range(20))
+    )
     assert Counter(answer.status for answer in answers) == {202: 1, 200: 19}
     assert await relay.value("relay_duplicate_conflicts_total", route="in") == 10
 
 
-async def test_the_first_body_of_an_id_is_kept(site: Site, start_relay: StartRelay, target: Target) -> None:
+async def test_the_first_body_of_an_id_is_kept(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
     """Another body under the same id is a duplicate, before and after a restart, and counted: nothing that was accepted is overwritten."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})

@@ -27,7 +27,9 @@ async def relay(site: Site, start_relay: StartRelay) -> Running:
         site.route(name, content, {"s.json": SCHEMA})
     relay = await start_relay(site)
     for n in range(6):
-        await relay.accepted("other" if n == 3 else "in", {"n": n, "type": "odd" if n % 2 else "even"})
+        await relay.accepted(
+            "other" if n == 3 else "in", {"n": n, "type": "odd" if n % 2 else "even"}
+        )
     await relay.accepted("in", {"m": 6})
     return relay
 
@@ -66,7 +68,10 @@ async def test_page_by_page_is_the_same(
 
 async def test_export_is_narrowed_by_type_and_time(relay: Running, tmp_path: Path) -> None:
     """--since is included, --until is not."""
-    assert _numbers((await _export(relay, tmp_path, "--route", "in", "--type", "odd")).out) == [1, 5]
+    assert _numbers((await _export(relay, tmp_path, "--route", "in", "--type", "odd")).out) == [
+        1,
+        5,
+    ]
     future, past = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00+07:00"
     for option, moment, expected in (
         ("--since", past, 5), ("--until", past, 0), ("--since", future, 0), ("--until", future, 5)
@@ -101,7 +106,9 @@ async def test_failure_leaves_the_file_as_it_was(relay: Running, tmp_path: Path)
     into = ("-o", "in.jsonl")
     await fails(1, "there is no route 'inn', and no event of it", "--route", "inn", *into)
     await fails(1, "none/in.jsonl: No such file", "--route", "in", "-o", "none/in.jsonl")
-    await fails(2, "--since: a time is written such as", "--route", "in", "--since", "yesterday", *into)
+    await fails(
+        2, "--since: a time is written such as", "--route", "in", "--since", "yesterday", *into
+    )
     await fails(2, "--route", *into)
     await relay.relay.stop()
     relay._stopped = True
@@ -128,10 +135,13 @@ async def test_answer_that_breaks_off_leaves_no_file(
     assert [path for path in _files(tmp_path) if "in.jsonl" in path.name] == []
 
 
-async def test_export_finds_the_relay_by_its_configuration(site: Site, start_process: StartProcess) -> None:
+async def test_export_finds_the_relay_by_its_configuration(
+    site: Site, start_process: StartProcess
+) -> None:
     """With its token, which nobody has to type."""
     site.configure(
-        {"log": {"file": "../var/log.jsonl"}}, admin={"listen": "127.0.0.1:0", "token": "managed:admin"}
+        {"log": {"file": "../var/log.jsonl"}},
+        admin={"listen": "127.0.0.1:0", "token": "managed:admin"},
     )
     site.route("in", {"forward": [{"to": "log"}]})
     process = await start_process(site)

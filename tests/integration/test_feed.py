@@ -34,7 +34,9 @@ async def _publish(relay: Running, *titles: str) -> None:
         assert (await relay.fate(event_id, "news"))["state"] == "delivered"
 
 
-async def test_feed_has_the_newest_entries_also_after_a_restart(site: Site, start_relay: StartRelay) -> None:
+async def test_feed_has_the_newest_entries_also_after_a_restart(
+    site: Site, start_relay: StartRelay
+) -> None:
     """The file itself is read back; it is readable for everyone, and nothing is left beside it."""
     feed = _write(site, entries=3)
     relay = await start_relay(site)
@@ -80,7 +82,9 @@ async def test_damaged_file_is_put_aside(site: Site, start_relay: StartRelay) ->
     assert aside.read_bytes() == b"<feed>torn"
 
 
-async def test_file_that_can_not_be_written_is_tried_again(site: Site, start_relay: StartRelay) -> None:
+async def test_file_that_can_not_be_written_is_tried_again(
+    site: Site, start_relay: StartRelay
+) -> None:
     """As a target that is down; nothing is lost."""
     feed = _write(site)
     relay = await start_relay(site)

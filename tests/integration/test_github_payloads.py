@@ -44,7 +44,15 @@ class Example:
 def signer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the signing program, beside the packages that it needs."""
     folder = tmp_path_factory.mktemp("npm")
-    command = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
+    command = [
+        "npm",
+        "install",
+        "--prefix",
+        str(folder),
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+    ]
     done = subprocess.run([*command, *PACKAGES], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shutil.copy(SIGNER, folder)
@@ -55,7 +63,10 @@ def _examples(signer: Path, secret: str) -> list[Example]:
     done = subprocess.run(["node", str(signer), secret], capture_output=True, check=True)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == COUNT
-    return [Example(n, one["event"], one["body"].encode(), one["signature"]) for n, one in enumerate(found)]
+    return [
+        Example(n, one["event"], one["body"].encode(), one["signature"])
+        for n, one in enumerate(found)
+    ]
 
 
 async def test_all_examples_reach_a_url_and_a_file_byte_for_byte(
@@ -80,7 +91,9 @@ async def test_all_examples_reach_a_url_and_a_file_byte_for_byte(
     for request in target.requests:
         example = sent[request.id]
         assert request.headers["x-github-event"] == example.event
-        assert request.headers["x-hub-signature-256"] == example.signature  # a receiver may verify again
+        assert (
+            request.headers["x-hub-signature-256"] == example.signature
+        )  # a receiver may verify again
 
     lines = [json.loads(line) for line in (site.var / "all.jsonl").read_bytes().splitlines()]
     assert len(lines) == COUNT
@@ -123,7 +136,9 @@ async def test_the_shipped_route_accepts_all_examples(
     site.shipped_route("github")
     relay = await start_relay(site)
     examples = _examples(signer, site.secret("github"))
-    answers = await asyncio.gather(*(relay.post("github", one.body, one.headers) for one in examples))
+    answers = await asyncio.gather(
+        *(relay.post("github", one.body, one.headers) for one in examples)
+    )
     refused = {
         (example.number, example.event, answer.body)
         for example, answer in zip(examples, answers, strict=True)
@@ -134,7 +149,9 @@ async def test_the_shipped_route_accepts_all_examples(
         await relay.until_value(0, "relay_pending_deliveries", target=name)
     assert await relay.dead() == []
     lines = (site.var / "inbox.jsonl").read_bytes().splitlines()
-    assert sorted(json.loads(line)["body"].encode() for line in lines) == sorted(one.body for one in examples)
+    assert sorted(json.loads(line)["body"].encode() for line in lines) == sorted(
+        one.body for one in examples
+    )
     assert {example.event for example in examples} > {"push", "issues"}
     wanted = sum(example.event in {"push", "issues"} for example in examples)
     dropped = await relay.value("relay_attempts_total", target="chat", outcome="dropped", reason="")

@@ -19,7 +19,9 @@ def forwarder() -> float:
 
 # A twentieth above what was counted: how many events share a commit differs from run to run.
 @pytest.mark.parametrize(("scenario", "most"), [("pass-through", 0.91), ("github", 1.53)])
-def test_an_event_takes_no_more_instructions_beside_the_forwarder(scenario: str, most: float) -> None:
+def test_an_event_takes_no_more_instructions_beside_the_forwarder(
+    scenario: str, most: float
+) -> None:
     """Durable, verified and delivered, in so many times the forwarder's."""
     found = per_event("relay", scenario)
     assert found.total / forwarder() <= most, found

@@ -26,7 +26,9 @@ async def test_events_of_a_key_arrive_in_order_whatever_fails(
     target.script.extend(Reply(500 if n % 3 == 0 else 200) for n in range(60))
     for n in range(40):
         await relay.accepted("in", {"k": f"key-{n % 4}", "n": n})
-    await relay.until_value(40, "relay_attempts_total", target="hook", outcome="delivered", reason="")
+    await relay.until_value(
+        40, "relay_attempts_total", target="hook", outcome="delivered", reason=""
+    )
     attempted: dict[str, list[int]] = defaultdict(list)
     for request in target.requests:
         body = json.loads(request.body)
@@ -48,7 +50,11 @@ async def test_stuck_head_blocks_its_key_alone(
         await relay.accepted("in", {"k": f"other-{n}", "n": n})
     requests = await target.wait_for(4)
     assert [json.loads(request.body)["k"] for request in requests[:1]] == ["stuck"]
-    assert {json.loads(request.body)["k"] for request in requests[1:]} == {"other-0", "other-1", "other-2"}
+    assert {json.loads(request.body)["k"] for request in requests[1:]} == {
+        "other-0",
+        "other-1",
+        "other-2",
+    }
     target.open.set()
     requests = await target.wait_for(7)
     stuck = [json.loads(request.body) for request in requests]
@@ -64,4 +70,6 @@ async def test_without_a_key_all_are_in_one_order(
     relay = await start_relay(site)
     for n in range(10):
         await relay.accepted("in", {"n": n})
-    assert [json.loads(request.body)["n"] for request in await target.wait_for(10)] == list(range(10))
+    assert [json.loads(request.body)["n"] for request in await target.wait_for(10)] == list(
+        range(10)
+    )

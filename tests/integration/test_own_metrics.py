@@ -116,14 +116,18 @@ async def test_series_are_bounded(site: Site, start_relay: StartRelay) -> None:
     assert await relay.value("relay_metric_series_refused_total", **refused) == 3
 
 
-async def test_gauges_are_restored_at_start_and_counters_are_not(site: Site, start_relay: StartRelay) -> None:
+async def test_gauges_are_restored_at_start_and_counters_are_not(
+    site: Site, start_relay: StartRelay
+) -> None:
     """From the stored events in their order: what was resolved before is not open again."""
     _write(site, OPEN, COMMITS)
     relay = await start_relay(site)
     await relay.accepted("in", DUE | {"repo": "a", "commits": [1]})
     await relay.accepted("in", DUE | {"id": "2", "obstacle": "bridge"})
     await relay.accepted("in", DUE | {"id": "3", "type": "resolved"})
-    await relay.accepted("in", DUE | {"id": "4", "obstacle": "bridge", "due": "2026-11-23T09:00:00Z"})
+    await relay.accepted(
+        "in", DUE | {"id": "4", "obstacle": "bridge", "due": "2026-11-23T09:00:00Z"}
+    )
     expected = {"bridge": AT + 3600}
     await _until_shown(relay, OPEN["name"], expected)
     assert await _shown(relay, "commits_total") == {"a": 1.0}
@@ -146,7 +150,9 @@ async def test_gauges_are_right_after_a_kill(
     await _until_shown(await start_relay(site), OPEN["name"], {"road": AT})
 
 
-async def test_gauge_that_a_reload_adds_knows_what_came_before(site: Site, start_relay: StartRelay) -> None:
+async def test_gauge_that_a_reload_adds_knows_what_came_before(
+    site: Site, start_relay: StartRelay
+) -> None:
     """Also one whose expressions change; the counter beside it goes on."""
     _write(site, COMMITS)
     relay = await start_relay(site)
@@ -170,7 +176,10 @@ async def test_event_released_from_quarantine_counts_and_takes_its_place(
     """A counter counts it then; of a gauge, what was accepted later still decides."""
     _write(site, COMMITS, OPEN)
     relay = await start_relay(site)
-    invalid = {name: value for name, value in DUE.items() if name != "id"} | {"repo": "a", "commits": [1]}
+    invalid = {name: value for name, value in DUE.items() if name != "id"} | {
+        "repo": "a",
+        "commits": [1],
+    }
     held = await relay.accepted("in", invalid)
     other = await relay.accepted("in", invalid | {"obstacle": "bridge"})
     await relay.accepted("in", DUE | {"type": "resolved"})
@@ -195,7 +204,9 @@ async def test_events_that_arrive_while_gauges_are_restored_are_in_the_right_ord
     async def post(n: int) -> None:
         kind = "resolved" if n % 5 == 4 else "raised"
         due = f"2026-11-23T08:{n // 60:02}:{n % 60:02}Z"
-        await relay.accepted("in", {"id": f"{n}", "obstacle": f"o{n % 7}", "due": due, "type": kind})
+        await relay.accepted(
+            "in", {"id": f"{n}", "obstacle": f"o{n % 7}", "due": due, "type": kind}
+        )
 
     for n in range(150):
         await post(n)

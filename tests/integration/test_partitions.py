@@ -53,7 +53,9 @@ async def test_slow_key_holds_up_its_own_lane_alone(
     assert (await relay.fate(waiting, "hook"))["state"] == "delivered"
 
 
-async def test_breaker_is_the_lanes_own(site: Site, start_relay: StartRelay, target: Target) -> None:
+async def test_breaker_is_the_lanes_own(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
     """A lane whose attempts fail opens its breaker; the others go on, and the metric shows the worst."""
     configure(site, target, breaker={"failures": 2, "cool_off": "1h", "max_cool_off": "1h"})
     site.route("in", {"event": {"key": "body.k"}, "forward": [{"to": "hook"}]})
@@ -105,14 +107,18 @@ async def test_other_number_of_lanes_after_a_crash_loses_nothing(
     process = await start_process(site)
     client = Client(process.public, process.admin)
     try:
-        await client.until_value(60, "relay_attempts_total", target="hook", outcome="delivered", reason="")
+        await client.until_value(
+            60, "relay_attempts_total", target="hook", outcome="delivered", reason=""
+        )
         await client.until_value(0, "relay_pending_deliveries", target="hook")
     finally:
         await client.close()
     assert {request.id for request in target.requests} == set(ids)
 
 
-async def test_reload_does_not_divide_anew(site: Site, start_relay: StartRelay, target: Target) -> None:
+async def test_reload_does_not_divide_anew(
+    site: Site, start_relay: StartRelay, target: Target
+) -> None:
     """Another number of lanes needs a restart: a reload says so, and changes nothing."""
     configure(site, target)
     site.route("in", {"forward": [{"to": "hook"}]})

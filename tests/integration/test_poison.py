@@ -57,7 +57,11 @@ async def test_model_that_never_ends_or_exits_refuses_its_own_request_alone(
 ) -> None:
     """422, and the relay answers the next request."""
     site.configure({"a": {"url": target.url}})
-    content = {"limits": {"time": "50ms"}, "payload": {"model": "m.py:Order"}, "forward": [{"to": "a"}]}
+    content = {
+        "limits": {"time": "50ms"},
+        "payload": {"model": "m.py:Order"},
+        "forward": [{"to": "a"}],
+    }
     site.route("one", content, {"m.py": MODEL})
     relay = await start_relay(site)
     answer = await relay.post("one", {"n": n})
@@ -79,7 +83,11 @@ async def test_schema_that_takes_forever_refuses_its_own_request_alone(
 ) -> None:
     """A body made to keep a schema busy is answered 422 once the route's time is over."""
     site.configure({"a": {"url": target.url}})
-    content = {"limits": {"time": "50ms"}, "payload": {"schema": "s.json"}, "forward": [{"to": "a"}]}
+    content = {
+        "limits": {"time": "50ms"},
+        "payload": {"schema": "s.json"},
+        "forward": [{"to": "a"}],
+    }
     site.route("one", content, {"s.json": json.dumps(schema)})
     relay = await start_relay(site)
     answer = await relay.post("one", body)
@@ -103,7 +111,8 @@ async def test_expression_over_its_budget_is_an_error_of_its_forward_alone(
 
 
 @pytest.mark.parametrize(
-    "returned", ["object()", "{1, 2}", "{'a': object()}", "float('nan')", "'\\ud800'", "[[]] * 3 + [print]"]
+    "returned",
+    ["object()", "{1, 2}", "{'a': object()}", "float('nan')", "'\\ud800'", "[[]] * 3 + [print]"],
 )
 async def test_transform_that_returns_nonsense_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, target: Target, returned: str
@@ -111,7 +120,9 @@ async def test_transform_that_returns_nonsense_kills_its_own_delivery_alone(
     """What can't be sent is dead with `transform_failed`; the other forward delivers."""
     site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
     code = f"def change(event):\n    return {returned}\n"
-    site.route("one", {"forward": [{"to": "a", "transform": "t.py:change"}, {"to": "b"}]}, {"t.py": code})
+    site.route(
+        "one", {"forward": [{"to": "a", "transform": "t.py:change"}, {"to": "b"}]}, {"t.py": code}
+    )
     relay = await start_relay(site)
     event_id = await relay.accepted("one", {})
     dead = await relay.fate(event_id, "a")

@@ -80,7 +80,9 @@ async def test_prometheus_scrapes_the_relay(relay: Running, target: Target, tmp_
         async def ask(query: str) -> dict[frozenset[tuple[str, str]], float]:
             answer = await relay.request("GET", f"{url}/api/v1/query?query={quote(query)}")
             # It answers 503 until it is ready.
-            found: list[dict[str, Any]] = answer.json["data"]["result"] if answer.status == 200 else []
+            found: list[dict[str, Any]] = (
+                answer.json["data"]["result"] if answer.status == 200 else []
+            )
             return {frozenset(one["metric"].items()): float(one["value"][1]) for one in found}
 
         async def scraped() -> bool:
@@ -136,7 +138,9 @@ async def test_every_series_stands_at_zero_before_anything_happens(relay: Runnin
     assert series["relay_pending_deliveries", frozenset({("target", "hook")})] == 0
 
 
-async def test_nothing_that_strangers_or_senders_write_makes_a_series(relay: Running, target: Target) -> None:
+async def test_nothing_that_strangers_or_senders_write_makes_a_series(
+    relay: Running, target: Target
+) -> None:
     """Unknown paths, methods, ids and types, and every fate there is, leave the set of series as it was."""
     before = (await relay.series()).keys()
     for n in range(20):

@@ -107,7 +107,9 @@ async def test_broken_file_changes_nothing_and_is_told_with_its_place(
     assert await relay.value("relay_config_last_reload_successful") == 1
 
 
-@pytest.mark.parametrize("which", ["config/relay.yaml", "config/targets.yaml", "routes/one/route.yaml"])
+@pytest.mark.parametrize(
+    "which", ["config/relay.yaml", "config/targets.yaml", "routes/one/route.yaml"]
+)
 async def test_file_that_is_only_half_there_changes_nothing(
     site: Site, start_relay: StartRelay, target: Target, which: str
 ) -> None:
@@ -157,7 +159,9 @@ async def test_changed_transform_takes_effect_at_once(
     site.configure({"a": {"url": target.url}})
     code = "def change(event):\n    return {}\n"
     site.route(
-        "one", {"forward": [{"to": "a", "transform": "t.py:change"}]}, {"t.py": code.format("{}['gone']")}
+        "one",
+        {"forward": [{"to": "a", "transform": "t.py:change"}]},
+        {"t.py": code.format("{}['gone']")},
     )
     (site.routes / "one" / "t.py").write_text("def change(event):\n    return {}['gone']\n")
     relay = await start_relay(site)
@@ -253,7 +257,9 @@ async def test_what_only_a_restart_can_change_is_said(
     assert (await relay.post("two", {})).status == 404
 
 
-async def test_hangup_reloads_a_process(site: Site, start_process: StartProcess, target: Target) -> None:
+async def test_hangup_reloads_a_process(
+    site: Site, start_process: StartProcess, target: Target
+) -> None:
     """`kill -HUP` is the way of daemons; a broken file does not end them."""
     _write(site, {"a": {"url": target.url}}, one="a")
     process = await start_process(site)

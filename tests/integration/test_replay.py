@@ -35,7 +35,11 @@ async def dead_letters(relay: RelayProcess, count: int) -> dict[str, str]:
     """Post to both routes what the target will refuse; return the events' ids with their routes."""
     client = Client(relay.public, relay.admin)
     try:
-        ids = {await client.accepted(route, {"n": n}): route for n in range(count) for route in ("a", "b")}
+        ids = {
+            await client.accepted(route, {"n": n}): route
+            for n in range(count)
+            for route in ("a", "b")
+        }
         for event_id in ids:
             assert (await client.fate(event_id, "hook"))["state"] == "dead"
     finally:
@@ -55,7 +59,9 @@ async def test_a_filter_replays_its_dead_letters_and_no_others(
     would = [{"target": "hook", "reason": "unavailable", "count": 5}]
     assert told.json == {"found": 5, "would_replay": would}
     assert len(target.requests) == 10
-    told = await replay(prepared, relay, "--route", "a", "--reason", "unavailable", "--rate", "1000/s")
+    told = await replay(
+        prepared, relay, "--route", "a", "--reason", "unavailable", "--rate", "1000/s"
+    )
     assert (told.code, told.json) == (0, {"found": 5, "replayed": {"hook": 5}, "refused": []})
     again = (await target.wait_for(15))[10:]
     assert sorted(request.id for request in again) == sorted(
@@ -65,7 +71,9 @@ async def test_a_filter_replays_its_dead_letters_and_no_others(
     assert rest.json["found"] == 5
 
 
-async def test_times_narrow_a_filter(prepared: Site, start_process: StartProcess, target: Target) -> None:
+async def test_times_narrow_a_filter(
+    prepared: Site, start_process: StartProcess, target: Target
+) -> None:
     """--since and --until are of the events' acceptance."""
     relay = await start_process(prepared)
     target.otherwise = Reply(503)

@@ -90,7 +90,9 @@ async def test_outgoing_secrets_rotate_without_a_gap(
         await relay.accepted("token", {"n": n}, headers("token", OLD, b""))
         request = (await target.wait_for(n + 1))[n]
         verified = {
-            secret for secret in (OLD, NEW, OTHER) if _verifies(secret, request.headers, request.body)
+            secret
+            for secret in (OLD, NEW, OTHER)
+            if _verifies(secret, request.headers, request.body)
         }
         assert verified == set(listed)
 

@@ -55,7 +55,10 @@ def write(site: Site, url: str, refused: str, file: Path) -> None:
     """Write a site that uses a secret of every kind, from every place."""
     file.write_text(SECRETS["HMAC"])
     schemes: dict[str, dict[str, Any]] = {
-        "standard": {"scheme": "standard-webhooks", "secrets": ["env:STANDARD", "managed:standard"]},
+        "standard": {
+            "scheme": "standard-webhooks",
+            "secrets": ["env:STANDARD", "managed:standard"],
+        },
         "github": {"scheme": "github", "secrets": ["env:GITHUB"]},
         "stripe": {"scheme": "stripe", "secrets": ["env:STRIPE"]},
         "slack": {"scheme": "slack", "secrets": ["env:SLACK"]},
@@ -68,8 +71,16 @@ def write(site: Site, url: str, refused: str, file: Path) -> None:
     site.configure(
         {
             "bearer": {"url": url, "auth": {"bearer": "env:BEARER"}, **quick},
-            "basic": {"url": url, "auth": {"basic": {"username": "relay", "password": "env:BASIC"}}, **quick},
-            "header": {"url": url, "auth": {"header": {"name": "x-api-key", "value": "env:HEADER"}}, **quick},
+            "basic": {
+                "url": url,
+                "auth": {"basic": {"username": "relay", "password": "env:BASIC"}},
+                **quick,
+            },
+            "header": {
+                "url": url,
+                "auth": {"header": {"name": "x-api-key", "value": "env:HEADER"}},
+                **quick,
+            },
             "signed": {"url": url, "sign": {"secrets": ["env:SIGNING", "managed:out"]}, **quick},
             "down": {"url": refused, "auth": {"bearer": "env:BEARER"}, **quick},
             "log": {"file": "../var/log.jsonl"},
@@ -125,7 +136,8 @@ async def test_nothing_shows_a_secret(
         "token": {"authorization": f"Bearer {SECRETS['TOKEN']}"},
         "key": {"x-key": LITERAL},
         "basic": {
-            "authorization": "Basic " + base64.b64encode(f"lan:{SECRETS['PASSWORD']}".encode()).decode()
+            "authorization": "Basic "
+            + base64.b64encode(f"lan:{SECRETS['PASSWORD']}".encode()).decode()
         },
     }
     try:
@@ -136,14 +148,22 @@ async def test_nothing_shows_a_secret(
                 f"send {route}", await run("send", route, str(body), cwd=cwd)
             )  # the port is not the file's
             seen.ran(f"try {route}", await run("try", route, str(body), cwd=cwd))
-        ids = [await client.accepted(route, {"route": route}, headers) for route, headers in right.items()]
+        ids = [
+            await client.accepted(route, {"route": route}, headers)
+            for route, headers in right.items()
+        ]
         # 3 events, 4 targets that are up, over HTTP
         await target.wait_for(12)
 
         async def settled() -> bool:
-            text = (await client.request("GET", f"{process.admin}/metrics", headers=admin)).body.decode()
+            text = (
+                await client.request("GET", f"{process.admin}/metrics", headers=admin)
+            ).body.decode()
             dead = 'relay_dead_letters{reason="connection",target="down"} 3.0'
-            return dead in text and 'relay_dead_letters{reason="transform_failed",target="log"} 3.0' in text
+            return (
+                dead in text
+                and 'relay_dead_letters{reason="transform_failed",target="log"} 3.0' in text
+            )
 
         await until(settled, "everything to end")
         for path in (
@@ -203,17 +223,26 @@ async def test_managed_secrets_are_for_their_owner_alone(
     assert secret.read_bytes() == made
 
 
-@pytest.mark.parametrize("given", ["Bearer đ", "Bearer \xff", "Basic \xff\xfe", "Bearer ", "", "Bearer"])
+@pytest.mark.parametrize(
+    "given", ["Bearer đ", "Bearer \xff", "Basic \xff\xfe", "Bearer ", "", "Bearer"]
+)
 async def test_credentials_of_any_bytes_are_compared(
     site: Site, start_process: StartProcess, target: Target, given: str
 ) -> None:
     """What is not ASCII, or nothing at all, is a wrong credential and no fault."""
     site.configure(
-        {"hook": {"url": target.url}}, admin={"listen": "127.0.0.1:0", "token": "token-of-the-admin"}
+        {"hook": {"url": target.url}},
+        admin={"listen": "127.0.0.1:0", "token": "token-of-the-admin"},
     )
-    site.route("t", {"verify": {"scheme": "token", "secrets": ["s3cret"]}, "forward": [{"to": "hook"}]})
     site.route(
-        "b", {"verify": {"scheme": "basic", "username": "u", "secrets": ["s"]}, "forward": [{"to": "hook"}]}
+        "t", {"verify": {"scheme": "token", "secrets": ["s3cret"]}, "forward": [{"to": "hook"}]}
+    )
+    site.route(
+        "b",
+        {
+            "verify": {"scheme": "basic", "username": "u", "secrets": ["s"]},
+            "forward": [{"to": "hook"}],
+        },
     )
     process = await start_process(site)
     client = Client(process.public, process.admin)

@@ -87,13 +87,19 @@ async def test_every_senders_url_is_listed(relay: Running) -> None:
     assert all(f"POST {path}<" in page for path in route["paths"])
 
 
-async def test_commands_know_senders(site: Site, target: Target, start_process: StartProcess) -> None:
+async def test_commands_know_senders(
+    site: Site, target: Target, start_process: StartProcess
+) -> None:
     """routes, send, try and test; a sender that is not named, or not there, is a usage error."""
     _write(site, target.url, "hue", "vinh")
     site.configure({"hook": {"url": target.url}}, listen=f"127.0.0.1:{free_port()}")
     samples = site.routes / "places" / "samples"
     samples.mkdir()
-    sample = {"sender": "vinh", "body": {"id": "a"}, "expect": {"hook": {"headers": {"x-sender": "vinh"}}}}
+    sample = {
+        "sender": "vinh",
+        "body": {"id": "a"},
+        "expect": {"hook": {"headers": {"x-sender": "vinh"}}},
+    }
     (samples / "good.json").write_text(json.dumps(sample))
     body = site.root / "body.json"
     body.write_text('{"id": "b"}')
@@ -127,7 +133,9 @@ SCHEMA = '{"type": "object", "required": ["place"]}'
 KEPT = {"schema": "s.json", "invalid": "quarantine"}
 
 
-async def _relay_that_authorizes(site: Site, url: str, start_relay: StartRelay, **more: Any) -> Running:
+async def _relay_that_authorizes(
+    site: Site, url: str, start_relay: StartRelay, **more: Any
+) -> Running:
     _write(site, url, "hue", "vinh", authorize="body.place == event.sender", **more)
     (site.routes / "places" / "s.json").write_text(SCHEMA)
     return await start_relay(site)

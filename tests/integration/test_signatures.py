@@ -19,7 +19,9 @@ KEY = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 OTHER_KEY = "whsec_" + base64.b64encode(b"another key, another key, anothe").decode()
 STRIPE_KEY = "whsec_test_only_not_base64"
 SLACK_KEY = "8f742231b10e8888abcd99yyyzzz85a5"
-BODY = json.dumps({"id": "evt_1", "object": "event", "type": "invoice.paid", "who": "Trần Hưng Đạo"}).encode()
+BODY = json.dumps(
+    {"id": "evt_1", "object": "event", "type": "invoice.paid", "who": "Trần Hưng Đạo"}
+).encode()
 TOLERANCE = 300
 
 Sign = Callable[[bytes, int], Mapping[str, str]]
@@ -34,7 +36,9 @@ class _FixedClock(Clock):
 
 
 def _standard(body: bytes, at: int) -> Mapping[str, str]:
-    signed = standardwebhooks.Webhook(KEY).sign("msg_1", datetime.fromtimestamp(at, UTC), body.decode())
+    signed = standardwebhooks.Webhook(KEY).sign(
+        "msg_1", datetime.fromtimestamp(at, UTC), body.decode()
+    )
     return {"webhook-id": "msg_1", "webhook-timestamp": str(at), "webhook-signature": signed}
 
 
@@ -88,7 +92,9 @@ async def test_what_the_providers_library_signs_is_accepted(
 
 
 @pytest.mark.parametrize("place", [0, len(BODY) // 2, len(BODY) - 1])
-async def test_one_byte_changed_in_the_body_is_answered_401(relay: Running, scheme: str, place: int) -> None:
+async def test_one_byte_changed_in_the_body_is_answered_401(
+    relay: Running, scheme: str, place: int
+) -> None:
     """401, wherever the byte stands."""
     headers = SCHEMES[scheme][1](BODY, int(time.time()))
     changed = BODY[:place] + bytes([BODY[place] ^ 1]) + BODY[place + 1 :]
@@ -96,7 +102,9 @@ async def test_one_byte_changed_in_the_body_is_answered_401(relay: Running, sche
     assert await relay.events() == []
 
 
-async def test_one_character_changed_in_any_header_is_answered_401(relay: Running, scheme: str) -> None:
+async def test_one_character_changed_in_any_header_is_answered_401(
+    relay: Running, scheme: str
+) -> None:
     """401 for each header of the scheme: id, time and signature all count."""
     headers = SCHEMES[scheme][1](BODY, int(time.time()))
     for name, value in headers.items():
@@ -125,7 +133,9 @@ async def test_another_secret_is_answered_401(
     relay: Running, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scheme alone is not enough."""
-    monkeypatch.setattr(f"{__name__}.KEY", "whsec_" + base64.b64encode(b"not the key " * 3).decode())
+    monkeypatch.setattr(
+        f"{__name__}.KEY", "whsec_" + base64.b64encode(b"not the key " * 3).decode()
+    )
     monkeypatch.setattr(f"{__name__}.STRIPE_KEY", "whsec_other")
     monkeypatch.setattr(f"{__name__}.SLACK_KEY", "other")
     assert (await relay.post("in", BODY, SCHEMES[scheme][1](BODY, int(time.time())))).status == 401

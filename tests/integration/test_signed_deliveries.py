@@ -14,7 +14,9 @@ KEYS = ["whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
 STRANGER = "whsec_" + base64.b64encode(b"\x03" * 32).decode()
 
 
-@pytest.mark.parametrize("body", [b'{"n": 1}', '{"who": "Trần Hưng Đạo"}'.encode(), b'{"n" : 1 }\n'])
+@pytest.mark.parametrize(
+    "body", [b'{"n": 1}', '{"who": "Trần Hưng Đạo"}'.encode(), b'{"n" : 1 }\n']
+)
 async def test_every_attempt_verifies_with_every_secret_of_a_rotation(
     site: Site, start_relay: StartRelay, target: Target, body: bytes
 ) -> None:
@@ -23,7 +25,12 @@ async def test_every_attempt_verifies_with_every_secret_of_a_rotation(
     site.configure({"hook": hook})
     site.route(
         "in",
-        {"forward": [{"to": "hook", "name": "same"}, {"to": "hook", "name": "new", "body": '{"got": body}'}]},
+        {
+            "forward": [
+                {"to": "hook", "name": "same"},
+                {"to": "hook", "name": "new", "body": '{"got": body}'},
+            ]
+        },
     )
     target.script.append(Reply(500))
     relay = await start_relay(site)
@@ -32,7 +39,10 @@ async def test_every_attempt_verifies_with_every_secret_of_a_rotation(
     for request in received:
         assert request.id == event_id
         for key in KEYS:
-            assert standardwebhooks.Webhook(key).verify(request.body, dict(request.headers)) is not None
+            assert (
+                standardwebhooks.Webhook(key).verify(request.body, dict(request.headers))
+                is not None
+            )
         with pytest.raises(standardwebhooks.WebhookVerificationError):
             standardwebhooks.Webhook(STRANGER).verify(request.body, dict(request.headers))
     assert {request.body for request in received} == {

@@ -64,7 +64,11 @@ async def test_sink_prints_each_request_and_answers_200(site: Site, ask: Ask) ->
             while not text.endswith(b"}\n") or text.count(b"{") > text.count(b"}"):
                 text += await out.readline()
     told = json.loads(text)
-    assert (told["method"], told["path"], json.loads(told["body"])) == ("POST", "/hook", {"name": "Lan"})
+    assert (told["method"], told["path"], json.loads(told["body"])) == (
+        "POST",
+        "/hook",
+        {"name": "Lan"},
+    )
     assert told["headers"]["content-type"] == "application/json"
 
 
@@ -99,7 +103,9 @@ async def test_sink_breaks_connections(site: Site, ask: Ask) -> None:
         ("fail-first=often", "fail-first takes a number of count, not 'often'"),
     ],
 )
-async def test_unknown_fault_exits_2_and_names_what_there_is(site: Site, fault: str, said: str) -> None:
+async def test_unknown_fault_exits_2_and_names_what_there_is(
+    site: Site, fault: str, said: str
+) -> None:
     """Wrong use is told before anything listens."""
     ran = await run("sink", "--fault", fault, cwd=site.root)
     assert ran.code == 2

@@ -28,7 +28,12 @@ async def test_open_breaker_costs_no_attempt_and_loses_nothing(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
     """After two failures in a row a target that is down is left alone; resumed, it gets all that waited."""
-    _write(site, target.url, concurrency=1, breaker={"failures": 2, "cool_off": "1h", "max_cool_off": "1h"})
+    _write(
+        site,
+        target.url,
+        concurrency=1,
+        breaker={"failures": 2, "cool_off": "1h", "max_cool_off": "1h"},
+    )
     target.script.extend([Reply(500), Reply(503)])
     relay = await start_relay(site)
     failed = [await relay.accepted("in", {"n": n}) for n in range(2)]
@@ -84,7 +89,9 @@ async def test_a_probe_takes_no_more_from_the_store_than_it_needs(
         await relay.accepted("in", {"n": n})
     await target.wait_for(len(target.requests) + 3)
     claimed = "SELECT count(*) FROM delivery WHERE state = 1"
-    (count,) = await relay.relay.store._read(lambda connection: connection.execute(claimed).fetchone())
+    (count,) = await relay.relay.store._read(
+        lambda connection: connection.execute(claimed).fetchone()
+    )
     assert count <= 2
     assert await relay.value("relay_pending_deliveries", target="hook") == 21
 
@@ -96,7 +103,10 @@ async def test_other_targets_go_on_while_one_is_left_alone(
     down, well = await start_target(), await start_target()
     down.otherwise = Reply(500)
     breaker = {"failures": 1, "cool_off": "1h", "max_cool_off": "1h"}
-    targets = {"down": {"url": down.url, "retry": SLOW, "breaker": breaker}, "well": {"url": well.url}}
+    targets = {
+        "down": {"url": down.url, "retry": SLOW, "breaker": breaker},
+        "well": {"url": well.url},
+    }
     site.configure(targets)
     site.route("in", {"forward": [{"to": "down"}, {"to": "well"}]})
     relay = await start_relay(site)

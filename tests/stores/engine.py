@@ -125,7 +125,9 @@ class Appender:
 
     def held(self, event: Event, n: int = 0, target: str = "inbox") -> Delivery:
         """Return a delivery as a lane holds it in memory after the append."""
-        return Delivery(event, n, f"to-{target}", target, 0, event.received_at, token_of(self.store))
+        return Delivery(
+            event, n, f"to-{target}", target, 0, event.received_at, token_of(self.store)
+        )
 
 
 def token_of(store: Store) -> int:
@@ -143,7 +145,9 @@ DELIVERED = Settlement(Verdict.DELIVERED, DeliveryState.DELIVERED, 1)
 DROPPED = Settlement(Verdict.DROPPED, DeliveryState.DROPPED, 0)
 
 
-def retry(due: float, attempts: int = 1, reason: DeliveryReason = DeliveryReason.UNAVAILABLE) -> Settlement:
+def retry(
+    due: float, attempts: int = 1, reason: DeliveryReason = DeliveryReason.UNAVAILABLE
+) -> Settlement:
     """Return what a failed attempt with budget left leads to."""
     return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, due, reason)
 

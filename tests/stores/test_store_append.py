@@ -95,7 +95,9 @@ async def test_ids_rise_and_name_their_store(store: Store) -> None:
     assert len(tags) == 1
 
 
-async def test_ids_go_on_rising_after_reopen(engine: Engine, store: Store, appender: Appender) -> None:
+async def test_ids_go_on_rising_after_reopen(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
     """After a restart with a clock that went back, ids rise all the same, under the store's own tag."""
     before = await appender.append(now=NOW + 1000)
     await engine.close(store)

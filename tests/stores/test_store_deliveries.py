@@ -30,7 +30,9 @@ async def record(store: Store, event: Event, n: int = 0) -> DeliveryRecord:
     return found.deliveries[n]
 
 
-async def claim(store: Store, now: float = NOW, *, limit: int = 100, size: int = MANY) -> list[Delivery]:
+async def claim(
+    store: Store, now: float = NOW, *, limit: int = 100, size: int = MANY
+) -> list[Delivery]:
     return (await store.claim("inbox", now, limit, size)).deliveries
 
 
@@ -47,7 +49,8 @@ async def claim(store: Store, now: float = NOW, *, limit: int = 100, size: int =
 async def test_end_is_recorded(
     store: Store,
     appender: Appender,
-    held: bool,  # noqa: FBT001  a table's column
+    *,
+    held: bool,
     settlement: Settlement,
     state: DeliveryState,
     reason: str,
@@ -65,7 +68,7 @@ async def test_end_is_recorded(
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
-async def test_retry_waits_until_it_is_due(store: Store, appender: Appender, held: bool) -> None:  # noqa: FBT001  a table's column
+async def test_retry_waits_until_it_is_due(store: Store, appender: Appender, *, held: bool) -> None:
     """A retry is pending, can't be claimed before its time, and then carries its attempts and budget's start."""
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
@@ -83,7 +86,9 @@ async def test_failed_attempts_are_told_in_order(store: Store, appender: Appende
     event = await appender.append({"inbox": True})
     await settle(store, appender.held(event), retry(NOW + 5), at=NOW + 1, status=500, detail="one")
     (second,) = await claim(store, NOW + 5)
-    await settle(store, second, retry(NOW + 9, 2, DeliveryReason.TIMEOUT), at=NOW + 6, status=0, detail="two")
+    await settle(
+        store, second, retry(NOW + 9, 2, DeliveryReason.TIMEOUT), at=NOW + 6, status=0, detail="two"
+    )
     (third,) = await claim(store, NOW + 9)
     await settle(store, third, Settlement(DELIVERED.verdict, DELIVERED.state, 3), at=NOW + 10)
     tried = (await record(store, event)).tried
@@ -102,11 +107,16 @@ async def test_long_detail_is_cut(store: Store, appender: Appender) -> None:
     assert 100 <= len(found.tried[0].detail) <= 1000
 
 
-async def test_detail_that_cannot_be_written_stops_nothing(store: Store, appender: Appender) -> None:
+async def test_detail_that_cannot_be_written_stops_nothing(
+    store: Store, appender: Appender
+) -> None:
     """Text that no database takes, in a transform's error, neither loses the settle nor blocks those after it."""
     event = await appender.append({"inbox": True})
     odd = start_settle(
-        store, appender.held(event), dead(DeliveryReason.TRANSFORM_FAILED), detail="KeyError: '\ud800'"
+        store,
+        appender.held(event),
+        dead(DeliveryReason.TRANSFORM_FAILED),
+        detail="KeyError: '\ud800'",
     )
     other = await appender.append()
     await asyncio.wait_for(odd.wait(), 5)
@@ -195,7 +205,9 @@ async def test_stale_owner_cannot_settle(store: Store, appender: Appender) -> No
     assert (await record(store, event)).state is DeliveryState.DELIVERED
 
 
-async def test_second_settle_of_a_held_delivery_changes_nothing(store: Store, appender: Appender) -> None:
+async def test_second_settle_of_a_held_delivery_changes_nothing(
+    store: Store, appender: Appender
+) -> None:
     """The first result stands."""
     event = await appender.append({"inbox": True})
     await settle(store, appender.held(event), DELIVERED)
@@ -225,14 +237,21 @@ async def test_owner_from_before_a_restart_cannot_settle(
     "end", [DELIVERED, DROPPED, dead(DeliveryReason.TIMEOUT)], ids=["delivered", "dropped", "dead"]
 )
 @pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
-async def test_replay_begins_anew(store: Store, appender: Appender, end: Settlement, held: bool) -> None:  # noqa: FBT001  a table's column
+async def test_replay_begins_anew(
+    store: Store, appender: Appender, end: Settlement, *, held: bool
+) -> None:
     """What has ended can be replayed: the same event and id, a fresh budget from now on, due at once."""
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
     await settle(store, delivery, end)
     assert await store.replay(event.seq, 0, NOW + 500) is True
     found = await record(store, event)
-    assert (found.state, found.attempts, found.reason, found.due) == (DeliveryState.PENDING, 0, "", NOW + 500)
+    assert (found.state, found.attempts, found.reason, found.due) == (
+        DeliveryState.PENDING,
+        0,
+        "",
+        NOW + 500,
+    )
     (again,) = await claim(store, NOW + 500)
     assert (again.event, again.attempts, again.since) == (event, 0, NOW + 500)
     await settle(store, again, DELIVERED)
@@ -268,7 +287,11 @@ async def test_bury_ends_what_has_no_target_any_more(store: Store, appender: App
     buried = await store.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, NOW + 3)
     assert buried == {"old": 2, "older": 1}
     found = await record(store, event, 1)
-    assert (found.state, found.reason, found.settled_at) == (DeliveryState.DEAD, "target_removed", NOW + 3)
+    assert (found.state, found.reason, found.settled_at) == (
+        DeliveryState.DEAD,
+        "target_removed",
+        NOW + 3,
+    )
     assert (await store.counts()).pending == {"inbox": 1}
     await settle(store, taken, DELIVERED)
     assert (await record(store, event, 2)).state is DeliveryState.DEAD
@@ -295,7 +318,11 @@ async def test_replayed_delivery_of_a_held_event_outlives_a_restart(
     await engine.close(store)
     reopened = await engine.open()
     (found,) = await reopened.find(event.id)
-    assert [delivery.state.word for delivery in found.deliveries] == ["delivered", "pending", "pending"]
+    assert [delivery.state.word for delivery in found.deliveries] == [
+        "delivered",
+        "pending",
+        "pending",
+    ]
 
 
 async def test_settled_is_called_once_it_is_on_disk(store: Store, appender: Appender) -> None:

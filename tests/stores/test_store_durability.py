@@ -42,7 +42,9 @@ async def test_held_deliveries_are_pending_after_reopen(
     assert {delivery.attempts for delivery in claimed} == {0}
 
 
-async def test_only_what_is_open_comes_back(engine: Engine, store: Store, appender: Appender) -> None:
+async def test_only_what_is_open_comes_back(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
     """Of events with several deliveries, those that ended stay ended, and the others are pending."""
     event = await appender.append({"inbox": True, "chat": False, "crm": True, "erp": True})
     await settle(store, appender.held(event, 0, "inbox"), DELIVERED)
@@ -104,7 +106,9 @@ async def test_claimed_deliveries_are_pending_after_reopen(
 async def test_retries_outlive_a_restart(engine: Engine, store: Store, appender: Appender) -> None:
     """Due time, attempts and the budget's start are as they were."""
     event = await appender.append({"inbox": True})
-    await settle(store, appender.held(event), retry(NOW + 600, attempts=4), status=500, detail="why")
+    await settle(
+        store, appender.held(event), retry(NOW + 600, attempts=4), status=500, detail="why"
+    )
     await engine.close(store)
     reopened = await engine.open()
     early = await reopened.claim("inbox", NOW + 599, 10, MANY)
@@ -176,7 +180,9 @@ async def test_refused_event_is_no_duplicate_afterwards(
     await appender.append(until=NOW * 2, **facts)
 
 
-async def test_full_disk_recovers_by_itself(engine: Engine, store: Store, appender: Appender) -> None:
+async def test_full_disk_recovers_by_itself(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
     """Once there is space again, events are taken again; what was there before is whole."""
     before = await appender.append()
     await filled(engine, store, appender)
@@ -193,7 +199,10 @@ async def test_settles_are_kept_until_there_is_space(
     events = [await appender.append({"inbox": True}) for _ in range(40)]
     await filled(engine, store, appender)
     details = "x" * 480
-    done = [start_settle(store, appender.held(event), retry(NOW + 60), detail=details) for event in events]
+    done = [
+        start_settle(store, appender.held(event), retry(NOW + 60), detail=details)
+        for event in events
+    ]
     with pytest.raises(StoreUnavailable):
         await soon(appender.start(appender.event(body=bytes(100_000))))
     assert not any(one.is_set() for one in done)
@@ -202,7 +211,10 @@ async def test_settles_are_kept_until_there_is_space(
     assert store.waiting == 0
     for event in events:
         (found,) = await store.find(event.id)
-        assert (found.deliveries[0].state, found.deliveries[0].due) == (DeliveryState.PENDING, NOW + 60)
+        assert (found.deliveries[0].state, found.deliveries[0].due) == (
+            DeliveryState.PENDING,
+            NOW + 60,
+        )
 
 
 async def test_retained_settles_try_again_without_new_work(
@@ -216,7 +228,9 @@ async def test_retained_settles_try_again_without_new_work(
     event = await appender.append({"inbox": True}, body=bytes(10))
     await filled(engine, store, appender)
     done = [
-        start_settle(store, appender.held(event), retry(NOW + 60, attempts=n), at=NOW + n, detail="x" * 480)
+        start_settle(
+            store, appender.held(event), retry(NOW + 60, attempts=n), at=NOW + n, detail="x" * 480
+        )
         for n in range(200)
     ]
     loop = asyncio.get_running_loop()
@@ -230,11 +244,16 @@ async def test_retained_settles_try_again_without_new_work(
     await asyncio.wait_for(asyncio.gather(*(one.wait() for one in done)), DEADLINE)
 
 
-async def test_closing_with_a_full_disk_ends(engine: Engine, store: Store, appender: Appender) -> None:
+async def test_closing_with_a_full_disk_ends(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
     """A shutdown is not held up for ever by what can't be written; its delivery comes again after the start."""
     events = [await appender.append({"inbox": True}) for _ in range(100)]
     await filled(engine, store, appender)
-    done = [start_settle(store, appender.held(event), retry(NOW + 60), detail="x" * 480) for event in events]
+    done = [
+        start_settle(store, appender.held(event), retry(NOW + 60), detail="x" * 480)
+        for event in events
+    ]
     await asyncio.wait_for(engine.close(store), DEADLINE)
     assert not any(one.is_set() for one in done)
     reopened = await engine.open()

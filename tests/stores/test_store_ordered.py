@@ -73,7 +73,9 @@ async def test_retry_holds_up_its_own_key_alone(store: Store, appender: Appender
     assert await claimed(store, NOW + 1000) == [first.id]
 
 
-async def test_orders_of_targets_forwards_and_routes_are_apart(store: Store, appender: Appender) -> None:
+async def test_orders_of_targets_forwards_and_routes_are_apart(
+    store: Store, appender: Appender
+) -> None:
     """The same key to another target, or of another route, waits for nobody."""
     await appender.append({"inbox": False, "chat": False}, ordered=True)
     await appender.append(route="other", ordered=True)
@@ -102,7 +104,9 @@ async def test_order_outlives_a_restart(engine: Engine, store: Store, appender: 
     assert await claimed(again) == [second.id]
 
 
-async def test_stale_settle_lets_nobody_pass(engine: Engine, store: Store, appender: Appender) -> None:
+async def test_stale_settle_lets_nobody_pass(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
     """The result of an owner that lost the head to another changes nothing: the head is still open."""
     await append(appender, "a", "a")
     (stale,) = await claim(store)
@@ -170,7 +174,9 @@ async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed
             one = mine.pop(chance.randrange(len(mine)))
             if one.attempts == 0:
                 begun[one.event.key].append(one.event.seq)
-            await settle(store, one, chance.choice([DELIVERED, dead(), retry(NOW + step + 2)]), at=NOW + step)
+            await settle(
+                store, one, chance.choice([DELIVERED, dead(), retry(NOW + step + 2)]), at=NOW + step
+            )
     for _ in range(accepted):
         mine += await claim(store, 2 * NOW)
         for one in mine:
@@ -180,7 +186,9 @@ async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed
         mine = []
     assert all(seqs == sorted(seqs) for seqs in begun.values())
     assert sum(map(len, begun.values())) == accepted
-    events = [record for seq in begun["a"] + begun["b"] for record in await store.find(_id(store, seq))]
+    events = [
+        record for seq in begun["a"] + begun["b"] for record in await store.find(_id(store, seq))
+    ]
     assert {one.state for event in events for one in event.deliveries} <= {
         DeliveryState.DELIVERED,
         DeliveryState.DEAD,

@@ -85,7 +85,9 @@ async def test_other_division_moves_what_waits(engine: Engine) -> None:
 async def test_replay_goes_to_the_lane_of_today(store: Store, appender: Appender) -> None:
     """What was dead before the target was divided anew is replayed in the lane that its key has now."""
     key = next(
-        key for key in map(str, range(100)) if partition_of(key, "", 2) == 1 < partition_of(key, "", 8)
+        key
+        for key in map(str, range(100))
+        if partition_of(key, "", 2) == 1 < partition_of(key, "", 8)
     )
     await store.divide("hot", 8)
     (event,) = await append(appender, [key], 8)
@@ -105,7 +107,9 @@ async def test_division_of_every_target_is_told_at_once(store: Store, appender: 
     assert dict(await store.divided()) == {"hot": 4}
 
 
-async def test_what_is_due_too_late_is_found_in_every_lane(store: Store, appender: Appender) -> None:
+async def test_what_is_due_too_late_is_found_in_every_lane(
+    store: Store, appender: Appender
+) -> None:
     """Whatever the lanes' numbers are, and also where a lane has nothing."""
     events = await append(appender, [f"key-{n}" for n in range(20)], 64)
     assert len({partition_of(event.key, event.id, 64) for event in events}) > 5

@@ -57,7 +57,9 @@ async def test_what_is_owed_stays_for_good(store: Store, appender: Appender, how
     assert await there(store, event) == [True]
 
 
-async def test_held_event_stays_after_reopen(engine: Engine, store: Store, appender: Appender) -> None:
+async def test_held_event_stays_after_reopen(
+    engine: Engine, store: Store, appender: Appender
+) -> None:
     """What was in memory when the process ended is owed as much as anything."""
     event = await appender.append({"inbox": True})
     await engine.close(store)

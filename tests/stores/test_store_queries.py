@@ -46,7 +46,9 @@ async def test_events_are_filtered(
         await appender.append(route="github", type="push"),
         await appender.append(route="hello", type="tag"),
     ]
-    assert [record.event.id for record in await store.events(query)] == [events[n].id for n in expected]
+    assert [record.event.id for record in await store.events(query)] == [
+        events[n].id for n in expected
+    ]
 
 
 async def test_dead_letters_are_listed_filtered_and_paged(store: Store, appender: Appender) -> None:
@@ -54,7 +56,9 @@ async def test_dead_letters_are_listed_filtered_and_paged(store: Store, appender
     first = await appender.append({"inbox": True, "chat": True}, route="hello")
     second = await appender.append({"inbox": True, "chat": True}, route="github")
     third = await appender.append({"inbox": True, "chat": True}, route="hello")
-    await settle(store, appender.held(first, 0, "inbox"), dead(DeliveryReason.TIMEOUT), detail="slow")
+    await settle(
+        store, appender.held(first, 0, "inbox"), dead(DeliveryReason.TIMEOUT), detail="slow"
+    )
     await settle(store, appender.held(first, 1, "chat"), dead(DeliveryReason.GONE))
     await settle(store, appender.held(second, 0, "inbox"), dead(DeliveryReason.GONE))
     await settle(store, appender.held(third, 0, "inbox"), DELIVERED)
@@ -75,7 +79,9 @@ async def test_dead_letters_are_listed_filtered_and_paged(store: Store, appender
     assert (slow.detail, slow.forward, slow.attempts) == ("slow", "to-inbox", 1)
 
 
-async def test_all_dead_letters_of_an_event_can_be_paged_through(store: Store, appender: Appender) -> None:
+async def test_all_dead_letters_of_an_event_can_be_paged_through(
+    store: Store, appender: Appender
+) -> None:
     """Pages that end within an event lose none of its dead letters."""
     targets = [f"t{n}" for n in range(5)]
     for _ in range(2):
@@ -104,7 +110,10 @@ async def test_counts_tell_what_waits_and_what_is_dead(store: Store, appender: A
     await settle(store, appender.held(ended, 2, "crm"), DELIVERED)
     counts = await store.counts()
     assert counts.pending == {"inbox": 2, "chat": 1}
-    assert counts.oldest == {"inbox": pytest.approx(NOW, abs=0.01), "chat": pytest.approx(NOW, abs=0.01)}
+    assert counts.oldest == {
+        "inbox": pytest.approx(NOW, abs=0.01),
+        "chat": pytest.approx(NOW, abs=0.01),
+    }
     assert counts.dead == {("inbox", "gone"): 1, ("chat", "timeout"): 1}
     assert counts.bytes > 0
     assert old.received_at == NOW

@@ -38,9 +38,12 @@ async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
 
 
 @pytest.mark.parametrize(
-    "statement", [backlog._TARGETS, backlog._PENDING, backlog._BY_TARGET, backlog._DEAD, backlog._HASTEN]
+    "statement",
+    [backlog._TARGETS, backlog._PENDING, backlog._BY_TARGET, backlog._DEAD, backlog._HASTEN],
 )
-async def test_what_waits_is_counted_without_reading_its_rows(tmp_path: Path, statement: str) -> None:
+async def test_what_waits_is_counted_without_reading_its_rows(
+    tmp_path: Path, statement: str
+) -> None:
     """Whoever goes through an index has all he needs there; else he seeks in it: a million waiting cost little."""
     engine = SqliteEngine(tmp_path / "relay.db")
     store = await engine.open()
@@ -48,7 +51,9 @@ async def test_what_waits_is_counted_without_reading_its_rows(tmp_path: Path, st
     plan = [step for *_, step in store._reader.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     through = [step for step in plan if step.startswith(("SCAN delivery", "SCAN d "))]
     # What is claimed has few rows: as many as lanes have in their hands.
-    assert [step for step in through if "COVERING" not in step and "delivery_claimed" not in step] == [], plan
+    assert [
+        step for step in through if "COVERING" not in step and "delivery_claimed" not in step
+    ] == [], plan
     assert any("INDEX delivery_" in step for step in plan), plan
     if statement is backlog._HASTEN:
         assert any("partition=? AND due>?" in step for step in plan), plan

@@ -53,7 +53,9 @@ def permissions(folder: Path) -> dict[str, int]:
 
 def files(folder: Path) -> Mapping[str, bytes]:
     """Return what stands in a folder, but for the lock, which tells nothing."""
-    return {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith(".lock")}
+    return {
+        file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith(".lock")
+    }
 
 
 async def refused(path: Path, said: str) -> None:
@@ -116,7 +118,9 @@ async def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         await SqliteStore(tmp_path / "file" / "relay.db").open()
 
 
-async def test_refused_store_can_be_opened_once_it_is_mended(path: Path, engine: SqliteEngine) -> None:
+async def test_refused_store_can_be_opened_once_it_is_mended(
+    path: Path, engine: SqliteEngine
+) -> None:
     """A refusal holds no lock."""
     put(path, b"not a database" * 100)
     await refused(path, "not a database")
@@ -155,7 +159,8 @@ async def test_file_is_whole_after_a_full_disk(path: Path, engine: SqliteEngine)
     appender = Appender(store)
     await engine.fill_disk(store)
     answers = await asyncio.gather(
-        *(soon(appender.start(appender.event(body=bytes(50_000)))) for _ in range(20)), return_exceptions=True
+        *(soon(appender.start(appender.event(body=bytes(50_000)))) for _ in range(20)),
+        return_exceptions=True,
     )
     assert any(isinstance(answer, Exception) for answer in answers)
     await engine.free_disk(store)

@@ -53,7 +53,9 @@ async def test_walk_is_filtered(
             [("hello", "push"), ("github", "push"), ("hello", "tag"), ("hello", "push")]
         )
     ]
-    asked = Query(route=query.route, type=query.type, since=query.since, until=query.until, limit=limit)
+    asked = Query(
+        route=query.route, type=query.type, since=query.since, until=query.until, limit=limit
+    )
     found = [event for page in await _walk(store, asked) for event in page]
     assert found == [events[n] for n in expected]
 

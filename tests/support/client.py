@@ -60,9 +60,13 @@ class Client:
     async def post(self, route: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
         """Post bytes, or anything else as JSON, to `/in/<route>`."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.request("POST", f"{self.public}/in/{route}", data, {**JSON, **(headers or {})})
+        return await self.request(
+            "POST", f"{self.public}/in/{route}", data, {**JSON, **(headers or {})}
+        )
 
-    async def accepted(self, route: str, body: Any, headers: Mapping[str, str] | None = None) -> str:
+    async def accepted(
+        self, route: str, body: Any, headers: Mapping[str, str] | None = None
+    ) -> str:
         """Post what must be accepted, and return the event's id."""
         answer = await self.post(route, body, headers)
         assert answer.status == 202, answer

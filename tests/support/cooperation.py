@@ -10,7 +10,9 @@ from routes.cooperation.payload import AnyEvent, CooperationEvent
 from tests.support.site import REPOSITORY
 
 FOLDER = REPOSITORY / "routes" / "cooperation"
-EXAMPLES = {path.stem: json.loads(path.read_text()) for path in sorted((FOLDER / "examples").glob("*.json"))}
+EXAMPLES = {
+    path.stem: json.loads(path.read_text()) for path in sorted((FOLDER / "examples").glob("*.json"))
+}
 SAMPLES = sorted((FOLDER / "samples").glob("*.json"))
 COAST = ("quang-ngai", "binh-dinh", "phu-yen", "khanh-hoa", "ninh-thuan", "binh-thuan")
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(CooperationEvent)
@@ -44,5 +46,6 @@ def sample(path: Path) -> dict[str, Any]:
 def exported(bodies: list[dict[str, Any]]) -> str:
     """Return bodies as the lines of an export."""
     return "".join(
-        json.dumps({"route": "cooperation", "body": body}, ensure_ascii=False) + "\n" for body in bodies
+        json.dumps({"route": "cooperation", "body": body}, ensure_ascii=False) + "\n"
+        for body in bodies
     )

@@ -39,12 +39,16 @@ class Counts:
 
     def since(self, before: "Counts") -> "Counts":
         """Return what was done since `before`."""
-        return Counts(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+        return Counts(
+            *(now - then for now, then in zip(astuple(self), astuple(before), strict=True))
+        )
 
 
 def median(counts: Sequence[Counts]) -> Counts:
     """Return the median of each count."""
-    return Counts(*(statistics.median(values) for values in zip(*map(astuple, counts), strict=True)))
+    return Counts(
+        *(statistics.median(values) for values in zip(*map(astuple, counts), strict=True))
+    )
 
 
 class CountedRelay:
@@ -131,7 +135,11 @@ class _Loop(asyncio.SelectorEventLoop):
         return super().call_soon_threadsafe(callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Count a timer."""
         self.handles += 1

@@ -22,7 +22,9 @@ class NameServer(asyncio.DatagramProtocol):
     async def start(self) -> None:
         """Listen on a free port."""
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: self, local_addr=("127.0.0.1", 0)
+        )
         self._transport = transport
         self.address = "127.0.0.1:{}".format(transport.get_extra_info("sockname")[1])
 
@@ -38,8 +40,12 @@ class NameServer(asyncio.DatagramProtocol):
             return
         end = data.index(b"\0", 12) + 5
         (kind,) = struct.unpack("!H", data[end - 4 : end - 2])
-        found = [ipaddress.IPv4Address(text).packed for text in self.addresses] if kind == _A else []
+        found = (
+            [ipaddress.IPv4Address(text).packed for text in self.addresses] if kind == _A else []
+        )
         code = NO_ERROR if self.addresses else self.code
         head = data[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(found), 0, 0)
-        records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", _A, 1, 0, 4) + packed for packed in found)
+        records = b"".join(
+            b"\xc0\x0c" + struct.pack("!HHIH", _A, 1, 0, 4) + packed for packed in found
+        )
         self._transport.sendto(head + data[12:end] + records, addr)

@@ -83,7 +83,9 @@ class RelayProcess:
         assert self._process.stdout is not None
         greeting = b""
         async with asyncio.timeout(DEADLINE):
-            while not ((console := _CONSOLE.search(greeting)) and (incoming := _INCOMING.search(greeting))):
+            while not (
+                (console := _CONSOLE.search(greeting)) and (incoming := _INCOMING.search(greeting))
+            ):
                 line = await self._process.stdout.readline()
                 if not line:
                     raise AssertionError(
@@ -129,5 +131,9 @@ StartProcess = Callable[..., Awaitable[RelayProcess]]
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "COLUMNS"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RELAY_", "COLUMNS"))
+    }
     return {**kept, **more}

@@ -12,7 +12,9 @@ class Running(Client):
     """A started relay and a client of it."""
 
     def __init__(self, relay: Relay) -> None:
-        super().__init__(f"http://127.0.0.1:{relay.public_port}", f"http://127.0.0.1:{relay.admin_port}")
+        super().__init__(
+            f"http://127.0.0.1:{relay.public_port}", f"http://127.0.0.1:{relay.admin_port}"
+        )
         self.relay = relay
         self._stopped = False
 

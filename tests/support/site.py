@@ -40,18 +40,24 @@ class Site:
         }
         self.config.write_text(json.dumps(content, indent=1))
 
-    def route(self, name: str, content: Mapping[str, Any], files: Mapping[str, str] | None = None) -> None:
+    def route(
+        self, name: str, content: Mapping[str, Any], files: Mapping[str, str] | None = None
+    ) -> None:
         """Write a route folder; without `verify` it believes anyone."""
         folder = self.routes / name
         folder.mkdir()
-        (folder / "route.yaml").write_text(json.dumps({"verify": {"scheme": "none"}, **content}, indent=1))
+        (folder / "route.yaml").write_text(
+            json.dumps({"verify": {"scheme": "none"}, **content}, indent=1)
+        )
         for file, text in (files or {}).items():
             (folder / file).write_text(text)
 
     def shipped_route(self, name: str) -> None:
         """Copy a route folder of this repository, as it is."""
         shutil.copytree(
-            REPOSITORY / "routes" / name, self.routes / name, ignore=shutil.ignore_patterns("__pycache__")
+            REPOSITORY / "routes" / name,
+            self.routes / name,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
 
     def secret(self, name: str) -> str:

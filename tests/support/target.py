@@ -49,7 +49,9 @@ class Target:
         self.holds: Callable[[Received], bool] = lambda _: True
         self.url = ""
         self._came = asyncio.Condition()
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, auto_decompress=False))
+        self._runner = web.ServerRunner(
+            web.Server(self._handle, access_log=None, auto_decompress=False)
+        )
 
     async def start(self) -> None:
         """Listen on a free port."""

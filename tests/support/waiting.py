@@ -18,5 +18,7 @@ async def until(ask: Callable[[], Awaitable[T]], what: str, deadline: float = DE
         if answer:
             return answer
         if loop.time() > end:
-            raise AssertionError(f"waited {deadline:.0f} s for {what}; the last answer was {answer!r}")
+            raise AssertionError(
+                f"waited {deadline:.0f} s for {what}; the last answer was {answer!r}"
+            )
         await asyncio.sleep(_PAUSE)

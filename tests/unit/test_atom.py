@@ -28,7 +28,9 @@ OPTIONS = FeedOptions("Tin hợp tác", "urn:example:news", 3)
 
 
 def entry(n: int = 1, **said: Any) -> ET.Element:
-    return read_entry(json.dumps({"title": "x", **said}).encode(), format_id(n, 0), AT + timedelta(seconds=n))
+    return read_entry(
+        json.dumps({"title": "x", **said}).encode(), format_id(n, 0), AT + timedelta(seconds=n)
+    )
 
 
 def text(element: ET.Element, path: str) -> str | None:
@@ -56,7 +58,10 @@ def test_entry_with_all_that_there_is() -> None:
     link = made.find(f"{{{ATOM}}}link")
     assert link is not None
     assert link.get("href") == "https://example.org/1"
-    assert [one.get("term") for one in made.findall(f"{{{ATOM}}}category")] == ["bilateral", "trade"]
+    assert [one.get("term") for one in made.findall(f"{{{ATOM}}}category")] == [
+        "bilateral",
+        "trade",
+    ]
 
 
 def test_entry_with_the_least_that_there_is() -> None:

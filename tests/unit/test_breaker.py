@@ -67,7 +67,9 @@ def test_failures_in_flight_when_it_opened_do_not_prolong_it() -> None:
     assert failing(breaker, 10, now=20.0) == breaker
 
 
-@given(st.lists(st.tuples(st.sampled_from([None, *DeliveryReason]), st.floats(0, 50)), max_size=200))
+@given(
+    st.lists(st.tuples(st.sampled_from([None, *DeliveryReason]), st.floats(0, 50)), max_size=200)
+)
 def test_never_waits_longer_than_the_most_and_always_comes_back(
     steps: list[tuple[DeliveryReason | None, float]],
 ) -> None:

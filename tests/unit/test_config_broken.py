@@ -51,7 +51,11 @@ def test_expected_lines_are_whole(name: str) -> None:
         assert found, line
         text = (CASES / name / found["file"]).read_bytes().splitlines()
         assert 1 <= int(found["line"]) <= len(text) + 1
-        row = text[int(found["line"]) - 1].decode("latin-1") if int(found["line"]) <= len(text) else ""
+        row = (
+            text[int(found["line"]) - 1].decode("latin-1")
+            if int(found["line"]) <= len(text)
+            else ""
+        )
         assert 1 <= int(found["column"]) <= len(row) + 1, line
 
 
@@ -63,7 +67,12 @@ def test_there_are_many_cases() -> None:
 def test_three_broken_files_are_all_told_at_once(tmp_path: Path) -> None:
     """One run of `relay check` shows what is wrong in the config, in the targets file and in two routes."""
     files = {line.split(":")[0] for line in problems("three-broken-files", tmp_path)}
-    assert files == {"relay.yaml", "targets.yaml", "routes/first/route.yaml", "routes/second/route.yaml"}
+    assert files == {
+        "relay.yaml",
+        "targets.yaml",
+        "routes/first/route.yaml",
+        "routes/second/route.yaml",
+    }
 
 
 def test_no_problem_shows_a_password(tmp_path: Path) -> None:

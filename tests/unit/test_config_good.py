@@ -25,7 +25,9 @@ EXAMPLES = {"token", "url", "rate", "sign", "auth", "headers"}
 def written() -> dict[str, Any]:
     """Return the shipped file with all that is commented out put in force."""
     lines = SHIPPED.read_text("utf-8").splitlines()
-    text = "\n".join(f"{found[1]}{found[2]}" if (found := _KEY.fullmatch(line)) else line for line in lines)
+    text = "\n".join(
+        f"{found[1]}{found[2]}" if (found := _KEY.fullmatch(line)) else line for line in lines
+    )
     document = YAML(typ="safe", pure=True).load(text)
     assert isinstance(document, dict)
     return document
@@ -34,7 +36,9 @@ def written() -> dict[str, Any]:
 def same(model: type[BaseModel], section: Mapping[str, Any], where: str) -> None:
     """Assert that a section names every field of its model, with the model's own default."""
     fields = {info.alias or name: name for name, info in model.model_fields.items()}
-    assert section.keys() == fields.keys() - ({"exponential"} if model is models.Retry else set()), where
+    assert section.keys() == fields.keys() - (
+        {"exponential"} if model is models.Retry else set()
+    ), where
     for key, value in section.items():
         if key in EXAMPLES:
             continue
@@ -86,7 +90,11 @@ def test_defaults_in_the_shipped_file_are_the_models() -> None:
         if name == "news":  # the one that shows every key
             assert target.keys() == FeedTarget.model_fields.keys() - {"retry"}
             assert FeedTarget(**target).entries == FeedTarget(feed=Path("x"), title="x").entries
-    assert {key for target in document["targets"].values() for key in target} >= {"url", "file", "feed"}
+    assert {key for target in document["targets"].values() for key in target} >= {
+        "url",
+        "file",
+        "feed",
+    }
     targets = document.pop("targets")
     same(RelayFile, {**document, "targets": {}}, "relay.yaml")
     assert set(targets) >= {"inbox", "chat"}
@@ -188,7 +196,9 @@ def test_reading_needs_a_secret_that_is_there(tmp_path: Path) -> None:
     loaded(tmp_path, mode=SecretsMode.READ)
 
 
-def test_secrets_come_from_environment_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_come_from_environment_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`env:` and `file:` are followed; a file's last line end is none of the secret."""
     monkeypatch.setenv("RELAY_TEST_SECRET", "one")
     found = loaded(
@@ -208,7 +218,9 @@ def test_literal_secret_is_a_warning(tmp_path: Path) -> None:
     """A secret that stands in the file is taken, and warned of with its place; the warning doesn't repeat it."""
     found = loaded(tmp_path, {"routes/hello/route.yaml": ROUTE.replace("managed:hello", "hunter2")})
     (warning,) = found.warnings
-    assert re.search(r"routes/hello/route\.yaml:1:\d+: .*env:NAME, file:PATH or managed:NAME", warning)
+    assert re.search(
+        r"routes/hello/route\.yaml:1:\d+: .*env:NAME, file:PATH or managed:NAME", warning
+    )
     assert "hunter2" not in warning
 
 
@@ -230,7 +242,10 @@ def test_secrets_show_in_no_repr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_digest_follows_what_was_read(tmp_path: Path) -> None:
     """The digest stays while files stay, and changes with a route's own code."""
     route = ROUTE + "    transform: transform.py:change\n"
-    files = {"routes/hello/route.yaml": route, "routes/hello/transform.py": "def change(event): return {}\n"}
+    files = {
+        "routes/hello/route.yaml": route,
+        "routes/hello/transform.py": "def change(event): return {}\n",
+    }
     first = loaded(tmp_path, files).digest
     assert loaded(tmp_path, files).digest == first
     files["routes/hello/transform.py"] = "def change(event): return []\n"
@@ -247,5 +262,9 @@ def test_forwards_to_one_target_have_names_of_their_own(tmp_path: Path) -> None:
     """The second forward to a target is called `target-2`, unless the file names it."""
     route = ROUTE + "  - to: inbox\n  - {to: inbox, name: copy}\n"
     found = loaded(tmp_path, {"routes/hello/route.yaml": route})
-    assert [forward.name for forward in found.routes["hello"].forwards] == ["inbox", "inbox-2", "copy"]
+    assert [forward.name for forward in found.routes["hello"].forwards] == [
+        "inbox",
+        "inbox-2",
+        "copy",
+    ]
     assert set(found.routes["hello"].by_name) == {"inbox", "inbox-2", "copy"}

@@ -138,7 +138,11 @@ def test_every_code_has_its_names() -> None:
     assert set(PROGRAMMES) == set(Programme)
     partners = [place for agreed in PROGRAMMES.values() for place in agreed.partners]
     assert len(partners) == len(set(partners)) == len(Place) - 1
-    for name in (*PLACES.values(), *DEPARTMENTS.values(), *(agreed.name for agreed in PROGRAMMES.values())):
+    for name in (
+        *PLACES.values(),
+        *DEPARTMENTS.values(),
+        *(agreed.name for agreed in PROGRAMMES.values()),
+    ):
         for text in (name.vi, name.en, name.short):
             assert text
             assert unicodedata.is_normalized("NFC", text)

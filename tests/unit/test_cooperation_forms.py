@@ -28,7 +28,9 @@ def sent(shipped: Loaded, body: dict[str, Any], *, decomposed: bool = False) -> 
     """Return what each target gets of an event; every step must hold."""
     text = json.dumps(body, ensure_ascii=False)
     data = (unicodedata.normalize("NFD", text) if decomposed else text).encode()
-    trial = attempt(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])
+    trial = attempt(
+        shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"]
+    )
     assert [step for step in trial.steps if not step.ok] == []
     found = {one.target: one.request for one in trial.sent}
     assert len(found) == len(trial.sent)
@@ -48,7 +50,9 @@ def untimed(found: dict[str, Outgoing]) -> dict[str, Outgoing]:
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_each_partner_concerned_gets_plain_json_and_nobody_else_does(shipped: Loaded, kind: str) -> None:
+def test_each_partner_concerned_gets_plain_json_and_nobody_else_does(
+    shipped: Loaded, kind: str
+) -> None:
     """What was said, no more and no less, to those that `partners` names."""
     body = EXAMPLES[kind]
     found = sent(shipped, body)
@@ -67,7 +71,9 @@ def test_department_in_charge_gets_a_structured_cloud_event(shipped: Loaded, kin
     departments = [target for target in found if target.startswith("department-")]
     assert departments == ([f"department-{body['field']}"] if "field" in body else [])
     for target in departments:
-        assert found[target].headers["content-type"] == "application/cloudevents+json; charset=utf-8"
+        assert (
+            found[target].headers["content-type"] == "application/cloudevents+json; charset=utf-8"
+        )
         cloud = json.loads(found[target].body)
         assert cloud["data"] == body
         assert cloud["specversion"] == "1.0"
@@ -135,7 +141,11 @@ def test_investment_promotion_gets_a_form(shipped: Loaded) -> None:
         "don_vi_tien_te": ["VND"],
         "ho_so": ["https://example.org/du-an-1.pdf"],
     }
-    least = {key: value for key, value in body.items() if key not in {"capital", "url", "location", "field"}}
+    least = {
+        key: value
+        for key, value in body.items()
+        if key not in {"capital", "url", "location", "field"}
+    }
     form = parse_qs(sent(shipped, least)["investment-promotion"].body.decode(), strict_parsing=True)
     assert set(form) == {"ma_du_an", "ten_du_an", "dia_phuong"}
 
@@ -192,7 +202,9 @@ def test_key_is_the_thing_that_an_event_is_about(shipped: Loaded, kind: str) -> 
     """The route's expression and the models agree on it: what goes out in order, and a CloudEvent's subject."""
     body = EXAMPLES[kind]
     data = json.dumps(body).encode()
-    trial = attempt(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])
+    trial = attempt(
+        shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"]
+    )
     assert trial.event is not None
     assert trial.event.key == read(body).subject
     assert trial.event.dedupe_id == body["id"]
@@ -203,6 +215,8 @@ def test_report_on_no_item_is_about_itself(shipped: Loaded) -> None:
     """Its key is its own id: it is in no order with others."""
     body = {**EXAMPLES["item.reported"], "item": None}
     data = json.dumps(body).encode()
-    trial = attempt(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])
+    trial = attempt(
+        shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"]
+    )
     assert trial.event is not None
     assert trial.event.key == body["id"] == read(body).subject

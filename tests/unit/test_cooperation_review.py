@@ -67,7 +67,9 @@ def test_north_and_north_central_is_what_is_known_of_it() -> None:
         "bac-kan",
     ]  # fmt: skip
     assert set(map(str, found["places"].values())) == {"{}"}
-    assert found["items"] == {scope: {"planned": 0, "carried_out": 0} for scope in ("regional", "bilateral")}
+    assert found["items"] == {
+        scope: {"planned": 0, "carried_out": 0} for scope in ("regional", "bilateral")
+    }
     assert found["computed_from"]["events"] == 1
 
 
@@ -91,7 +93,9 @@ def test_correction_takes_the_place_of_what_it_corrects() -> None:
 def test_correction_of_what_never_came_stands_for_it() -> None:
     """An export that begins later than the event holds the correction alone."""
     assert (
-        told({"type": "happening.held", "corrects": f"{HUB}/0", "enterprises": 7})["regional"]["enterprises"]
+        told({"type": "happening.held", "corrects": f"{HUB}/0", "enterprises": 7})["regional"][
+            "enterprises"
+        ]
         == 7
     )
 
@@ -167,7 +171,9 @@ def test_item_told_of_but_never_planned_is_named_and_not_counted() -> None:
 def test_item_that_was_carried_out_stays_so() -> None:
     """Whatever is told late of how it went before."""
     found = told(
-        {"type": "item.planned"}, {"type": "item.carried_out"}, {"type": "item.started", "happened": "2025"}
+        {"type": "item.planned"},
+        {"type": "item.carried_out"},
+        {"type": "item.started", "happened": "2025"},
     )
     assert found["items"]["bilateral"] == {"planned": 1, "carried_out": 1}
 
@@ -207,7 +213,9 @@ def test_event_that_asks_something_waits_for_an_answer_of_each_receiver() -> Non
     ("happened", "counted"),
     [("2023-12-31", False), ("2024-01-01", True), ("2024", True), (None, True), ("2025-01", False)],
 )
-def test_what_happened_once_counts_if_it_may_have_been_in_the_period(happened: str, *, counted: bool) -> None:
+def test_what_happened_once_counts_if_it_may_have_been_in_the_period(
+    happened: str, *, counted: bool
+) -> None:
     """A year counts if any of its days is in the period; what has no date counts, and the page says how many."""
     event = read({**HELD, "happened": happened})
     found = review([event], first=date(2024, 1, 1), last=date(2024, 12, 31)).as_json()
@@ -219,7 +227,9 @@ def test_what_happened_once_counts_if_it_may_have_been_in_the_period(happened: s
 # --- any events at all -----------------------------------------------------------------------------------
 
 _NUMBERS = st.integers(0, 5)
-_WHEN = st.sampled_from([None, "2023", "2023-04", "2024-07-01", "2024-07-01T09:30:00+07:00", "2026-01"])
+_WHEN = st.sampled_from(
+    [None, "2023", "2023-04", "2024-07-01", "2024-07-01T09:30:00+07:00", "2026-01"]
+)
 
 
 @st.composite
@@ -244,7 +254,9 @@ def events(draw: st.DrawFn) -> list[AnyEvent]:
 
 
 @given(events(), st.randoms(use_true_random=False))
-def test_any_order_and_repetition_gives_the_same_review(given_events: list[AnyEvent], random: Any) -> None:
+def test_any_order_and_repetition_gives_the_same_review(
+    given_events: list[AnyEvent], random: Any
+) -> None:
     """All of it but for the count of what came again; nor do the ids or contents need to be in order."""
     once = review(given_events)
     again = [event for event in given_events for _ in range(random.randint(1, 3))]

@@ -15,7 +15,9 @@ LABELS = st.tuples(st.sampled_from(ROUTES), st.sampled_from((*OUTCOMES, "odd")))
 
 def made(registry: CollectorRegistry) -> Counter:
     endings = ((one,) for one in OUTCOMES)
-    return Counter("relay_requests", "Text.", ("route", "outcome"), endings=endings, registry=registry)
+    return Counter(
+        "relay_requests", "Text.", ("route", "outcome"), endings=endings, registry=registry
+    )
 
 
 @given(st.lists(LABELS))

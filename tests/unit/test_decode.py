@@ -108,7 +108,7 @@ def test_near_json_gives_what_json_gives_or_rejected(text: str) -> None:
 
 
 @given(value=VALUES, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
-def test_valid_json_round_trips(value: object, indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001  drawn
+def test_valid_json_round_trips(value: object, indent: int | None, *, ascii_only: bool) -> None:
     """Valid JSON comes out as json.loads reads it, types included."""
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     decoded = decode_json(text.encode())

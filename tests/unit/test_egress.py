@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.http.egress import ANY, MARK, NOT_PUBLIC, PUBLIC, AddrInfo, Egress, EgressBlocked, guarded, refusal
+from relay.http.egress import (
+    ANY,
+    MARK,
+    NOT_PUBLIC,
+    PUBLIC,
+    AddrInfo,
+    Egress,
+    EgressBlocked,
+    guarded,
+    refusal,
+)
 
 REFUSED = [
     "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "169.254.255.255", "224.0.0.1", "239.255.255.255",
@@ -108,7 +118,9 @@ def test_public_dials_what_is_public(host: str, dials: Dials) -> None:
 def test_each_range_of_the_table_has_an_example() -> None:
     """No range of the table goes without a test."""
     hosts = [ipaddress.ip_address(host.partition("%")[0]) for host in PRIVATE]
-    missing = [net for net in NOT_PUBLIC if not any(h.version == net.version and h in net for h in hosts)]
+    missing = [
+        net for net in NOT_PUBLIC if not any(h.version == net.version and h in net for h in hosts)
+    ]
     assert missing == []
 
 
@@ -125,10 +137,11 @@ def test_each_range_of_the_table_has_an_example() -> None:
         ("169.254.169.254", True),  # never, whatever is allowed
     ],
 )
-def test_allow_and_deny_refine_public(host: str, refused: bool) -> None:  # noqa: FBT001  a table's column
+def test_allow_and_deny_refine_public(host: str, *, refused: bool) -> None:
     """What is allowed may be dialled though private; what is denied may not, whatever is allowed."""
     networks = [
-        ipaddress.ip_network(text) for text in ("10.20.0.0/16", "169.254.0.0/16", "10.20.9.0/24", "8.8.8.8")
+        ipaddress.ip_network(text)
+        for text in ("10.20.0.0/16", "169.254.0.0/16", "10.20.9.0/24", "8.8.8.8")
     ]
     egress = Egress(NOT_PUBLIC, tuple(networks[:2]), tuple(networks[2:]))
     assert bool(refusal(host, egress)) is refused

@@ -46,7 +46,9 @@ def test_line_has_the_events_facts() -> None:
     ),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
 ), indent=st.sampled_from([None, 2]), ascii_only=st.booleans())  # fmt: skip
-def test_json_comes_out_as_the_value_that_came(value: Any, indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001  drawn
+def test_json_comes_out_as_the_value_that_came(
+    value: Any, indent: int | None, *, ascii_only: bool
+) -> None:
     """However it was laid out, on one line."""
     body = json.dumps(value, indent=indent, ensure_ascii=ascii_only).replace("\n", "\r\n").encode()
     assert read(body)["body"] == value
@@ -60,7 +62,14 @@ def test_numbers_keep_every_digit() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"plain\ntext", b"{", b'{"a": 1, "a": 2}', b"NaN", '"\ud800"'.encode("utf-8", "surrogatepass")],
+    [
+        b"",
+        b"plain\ntext",
+        b"{",
+        b'{"a": 1, "a": 2}',
+        b"NaN",
+        '"\ud800"'.encode("utf-8", "surrogatepass"),
+    ],
 )
 def test_what_is_no_json_is_text_or_base64(body: bytes) -> None:
     """The very bytes can be had back."""

@@ -79,7 +79,7 @@ def test_any_text_compiles_or_is_invalid(source: str) -> None:
         ("payload", "event", False),
     ],
 )
-def test_scopes_know_their_variables(source: str, given_scope: str, known: bool) -> None:  # noqa: FBT001  a table's column
+def test_scopes_know_their_variables(source: str, given_scope: str, *, known: bool) -> None:
     """The event exists for forwards only, but for what a verified sender says of it; an item inside a recipient list only."""
     if known:
         Expression(source, given_scope)
@@ -103,7 +103,7 @@ def test_scopes_know_their_variables(source: str, given_scope: str, known: bool)
         ("null", ("NULL",), True),
     ],
 )
-def test_static_types_are_known(source: str, types: tuple[str, ...], fits: bool) -> None:  # noqa: FBT001  a table's column
+def test_static_types_are_known(source: str, types: tuple[str, ...], *, fits: bool) -> None:
     """A type that can't be right is known before the first event; what hangs on the body fits anything."""
     assert Expression(source).returns(*types) is fits
 
@@ -170,7 +170,9 @@ def test_what_has_no_value_fails_calmly(source: str, body: Any) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=15,
 )
 
@@ -295,13 +297,14 @@ def test_item_is_seen_in_a_widened_scope() -> None:
     [("body.a", True), ("event.type", False), ("headers['body-kind']", False), ("'somebody'", False),
      ("has(body.a)", True), ("query['body']", False)],
 )  # fmt: skip
-def test_expression_knows_whether_it_reads_the_body(source: str, reads: bool) -> None:  # noqa: FBT001  a table's column
+def test_expression_knows_whether_it_reads_the_body(source: str, *, reads: bool) -> None:
     """Only an expression over the body makes a route decode it; the word in a string does not."""
     assert Expression(source).uses_body is reads
 
 
 @pytest.mark.parametrize(
-    "source", ["body", "body.a", "[body.a, null, {'x': null}]", "body.list.map(x, x)", "body.a == null"]
+    "source",
+    ["body", "body.a", "[body.a, null, {'x': null}]", "body.list.map(x, x)", "body.a == null"],
 )
 def test_nulls_may_be_read_as_often_as_one_likes(source: str) -> None:
     """Each null of a result took a reference from None: after some thousand events the process was ended by Python."""

@@ -9,7 +9,12 @@ from relay.lanes.partitions import AnyLane
 
 BODY = b'{"a": 1}'
 EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, BODY)
-OWED = (Owed("plain", "a"), Owed("first", "a"), Owed("second", "a"), Owed("turn", "a", ordered=True))
+OWED = (
+    Owed("plain", "a"),
+    Owed("first", "a"),
+    Owed("second", "a"),
+    Owed("turn", "a", ordered=True),
+)
 
 
 class Lane:

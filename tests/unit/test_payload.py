@@ -70,7 +70,9 @@ def raises(body: Any) -> str:
 
 
 def tagged(function: Any) -> ModelValidator:
-    union = Annotated[Annotated[Cat, Tag("cat")] | Annotated[Dog, Tag("dog")], Discriminator(function)]
+    union = Annotated[
+        Annotated[Cat, Tag("cat")] | Annotated[Dog, Tag("dog")], Discriminator(function)
+    ]
     return ModelValidator(union, "Animal", 0.05)
 
 
@@ -82,7 +84,9 @@ def test_discriminator_that_takes_its_key_away_takes_it_from_a_copy() -> None:
     assert value == {"kind": "cat"}
 
 
-@pytest.mark.parametrize(("function", "error"), [(loops, "TimeLimitExceeded"), (raises, "KeyError")])
+@pytest.mark.parametrize(
+    ("function", "error"), [(loops, "TimeLimitExceeded"), (raises, "KeyError")]
+)
 def test_discriminator_that_loops_or_raises_refuses_the_body(function: Any, error: str) -> None:
     """A simple model's own function has the route's time, and what it raises ends this request alone."""
     body = b'{"kind": "cat"}'

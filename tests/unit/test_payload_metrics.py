@@ -89,11 +89,15 @@ def test_histogram_counts_by_bucket() -> None:
 
 def test_what_has_no_labels_stands_at_zero_from_the_start() -> None:
     """But for a gauge, which nobody has set yet."""
-    kept = Kept(Measure("a_total", Kind.COUNTER), Measure("b", Kind.GAUGE), Measure("c", Kind.HISTOGRAM))
+    kept = Kept(
+        Measure("a_total", Kind.COUNTER), Measure("b", Kind.GAUGE), Measure("c", Kind.HISTOGRAM)
+    )
     assert kept.shown("a_total") == {(): 0.0}
     assert kept.shown("b") == {}
     assert kept.shown("c_count") == {(): 0.0}
-    assert set(kept.shown("relay_metric_errors_total")) == {(name, ROUTE) for name in ("a_total", "b", "c")}
+    assert set(kept.shown("relay_metric_errors_total")) == {
+        (name, ROUTE) for name in ("a_total", "b", "c")
+    }
 
 
 def test_series_beyond_the_bound_are_refused_and_counted() -> None:
@@ -113,7 +117,9 @@ def test_series_beyond_the_bound_are_refused_and_counted() -> None:
 def test_failures_are_counted() -> None:
     """By route and metric."""
     kept = Kept(counter())
-    kept.metrics.observe(ROUTE, 1, Observed((), (Failure(counter(), "why"), Failure(counter(), "why"))))
+    kept.metrics.observe(
+        ROUTE, 1, Observed((), (Failure(counter(), "why"), Failure(counter(), "why")))
+    )
     assert kept.shown("relay_metric_errors_total") == {("seen_total", ROUTE): 2.0}
 
 
@@ -126,7 +132,7 @@ def test_failures_are_counted() -> None:
         (replace(counter(), kind=Kind.HISTOGRAM), False),
     ],
 )
-def test_reload_keeps_series_that_mean_the_same(after: Measure, goes_on: bool) -> None:  # noqa: FBT001  a table's column
+def test_reload_keeps_series_that_mean_the_same(after: Measure, *, goes_on: bool) -> None:
     """Other labels or another type begin afresh: old series would be a lie."""
     kept = Kept(counter())
     kept.see(counter(), "hue")
@@ -243,7 +249,9 @@ STEPS = st.lists(
     page=6,
     most=2,
 )
-def test_restored_gauges_are_what_the_last_event_says(before: Any, steps: Any, page: int, most: int) -> None:
+def test_restored_gauges_are_what_the_last_event_says(
+    before: Any, steps: Any, page: int, most: int
+) -> None:
     """However commits, releases from quarantine and the restorer's steps fall together."""
     simulation = Simulation(page, gauge(most=most))
     restoring = simulation.restore()

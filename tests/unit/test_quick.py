@@ -32,7 +32,9 @@ def same(one: Any, other: Any) -> bool:
         return False
     match one:
         case dict():
-            return list(one) == list(other) and all(same(value, other[key]) for key, value in one.items())
+            return list(one) == list(other) and all(
+                same(value, other[key]) for key, value in one.items()
+            )
         case list():
             return len(one) == len(other) and all(map(same, one, other))
         case float():
@@ -49,7 +51,10 @@ def test_what_is_read_quickly_is_what_is_read_with_places(text: str) -> None:
         return
     try:
         placed = plain(_read(text))
-    except (AssertionError, NotImplementedError):  # ruamel's own, at comments that it can keep nowhere
+    except (
+        AssertionError,
+        NotImplementedError,
+    ):  # ruamel's own, at comments that it can keep nowhere
         return
     assert same(found, placed)
 

@@ -22,7 +22,9 @@ NOW = 1_700_000_000.0
 SCHEDULE = (5.0, 60.0, 300.0)
 CHANCES = st.floats(0, 1, exclude_max=True)
 WAITS = st.lists(st.floats(0, 1e7), min_size=1, max_size=20).map(tuple)
-POLICIES = st.builds(by_schedule, WAITS, st.floats(0, 1, exclude_max=True), st.floats(0, 1e9)) | st.builds(
+POLICIES = st.builds(
+    by_schedule, WAITS, st.floats(0, 1, exclude_max=True), st.floats(0, 1e9)
+) | st.builds(
     exponential,
     st.floats(0.001, 3600),
     st.floats(1, 100),
@@ -33,7 +35,9 @@ POLICIES = st.builds(by_schedule, WAITS, st.floats(0, 1, exclude_max=True), st.f
 )
 
 
-@pytest.mark.parametrize(("attempts", "expected"), [(1, 5.0), (2, 60.0), (3, 300.0), (4, None), (1000, None)])
+@pytest.mark.parametrize(
+    ("attempts", "expected"), [(1, 5.0), (2, 60.0), (3, 300.0), (4, None), (1000, None)]
+)
 def test_schedule_is_walked_in_turn(attempts: int, expected: float | None) -> None:
     """After attempt n comes the nth wait; one attempt more than there are waits, then the end."""
     assert next_wait(by_schedule(SCHEDULE, 0.0, 3 * DAY), attempts, 0.0, 0.5) == expected
@@ -50,7 +54,9 @@ def test_empty_schedule_is_a_single_attempt() -> None:
 )
 def test_exponential_grows_to_its_longest(attempts: int, expected: float | None) -> None:
     """Waits are initial, initial x factor, …, at most the longest, for the number of attempts."""
-    assert next_wait(exponential(5.0, 3.0, 3700.0, 10, 0.0, 30 * DAY), attempts, 0.0, 0.5) == expected
+    assert (
+        next_wait(exponential(5.0, 3.0, 3700.0, 10, 0.0, 30 * DAY), attempts, 0.0, 0.5) == expected
+    )
 
 
 def test_factor_one_is_a_constant_wait() -> None:
@@ -66,7 +72,9 @@ def test_huge_attempts_do_not_overflow(attempts: int) -> None:
     assert next_wait(policy, attempts, 0.0, 0.5) == 36000.0
 
 
-@pytest.mark.parametrize(("chance", "expected"), [(0.0, 80.0), (0.25, 90.0), (0.5, 100.0), (0.75, 110.0)])
+@pytest.mark.parametrize(
+    ("chance", "expected"), [(0.0, 80.0), (0.25, 90.0), (0.5, 100.0), (0.75, 110.0)]
+)
 def test_jitter_stretches_and_shrinks_alike(chance: float, expected: float) -> None:
     """A chance of one half changes nothing; the ends are the share that the jitter names."""
     assert next_wait(by_schedule((100.0,), 0.2, DAY), 1, 0.0, chance) == pytest.approx(expected)
@@ -99,8 +107,12 @@ def test_budget_is_finite(policy: RetryPolicy, chance: float) -> None:
         assert attempts <= 1001
 
 
-@given(policy=POLICIES, attempts=st.integers(1, 2000), age=st.floats(0, 1e12), later=st.floats(0, 1e12))
-def test_used_up_stays_used_up(policy: RetryPolicy, attempts: int, age: float, later: float) -> None:
+@given(
+    policy=POLICIES, attempts=st.integers(1, 2000), age=st.floats(0, 1e12), later=st.floats(0, 1e12)
+)
+def test_used_up_stays_used_up(
+    policy: RetryPolicy, attempts: int, age: float, later: float
+) -> None:
     """A budget that is used up is not there again after more time."""
     if next_wait(policy, attempts, age, 0.5) is None:
         assert next_wait(policy, attempts, age + later, 0.5) is None
@@ -109,7 +121,7 @@ def test_used_up_stays_used_up(policy: RetryPolicy, attempts: int, age: float, l
 @pytest.mark.parametrize(
     ("age", "ends"), [(0.0, False), (94.0, False), (95.0, True), (100.0, True), (1e9, True)]
 )
-def test_max_age_ends_the_budget(age: float, ends: bool) -> None:  # noqa: FBT001  a table's column
+def test_max_age_ends_the_budget(age: float, *, ends: bool) -> None:
     """What could only be tried after `max_age` seconds is not tried: the first wait is five."""
     assert (next_wait(by_schedule(SCHEDULE, 0.0, 100.0), 1, age, 0.5) is None) is ends
 

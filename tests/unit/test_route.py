@@ -67,7 +67,9 @@ def checked(made: Route, body: bytes = b"{}", headers: Mapping[str, str] | None 
     return found
 
 
-def rejection(made: Route, body: bytes = b"{}", headers: Mapping[str, str] | None = None) -> Rejected:
+def rejection(
+    made: Route, body: bytes = b"{}", headers: Mapping[str, str] | None = None
+) -> Rejected:
     with pytest.raises(Rejected) as caught:
         checked(made, body, headers)
     return caught.value
@@ -94,7 +96,9 @@ def chosen(made: Route, body: Any = None, **more: Any) -> Filtered:
 
 def transformed(transform: Transform, body: bytes = b"{}", **options: Any) -> Outgoing | None:
     forward = Forward("chat", "chat", transform=transform)
-    return prepare(route(forward, **options), forward, event(body, {"content-type": "application/json"}))
+    return prepare(
+        route(forward, **options), forward, event(body, {"content-type": "application/json"})
+    )
 
 
 # --- check -------------------------------------------------------------------------------------------
@@ -102,7 +106,9 @@ def transformed(transform: Transform, body: bytes = b"{}", **options: Any) -> Ou
 
 def test_request_that_does_not_verify_is_refused_without_a_reason() -> None:
     """401 comes first, before the body is looked at, and tells a stranger nothing."""
-    found = rejection(route(scheme=github([b"secret"])), b"not json", {"x-hub-signature-256": "sha256=00"})
+    found = rejection(
+        route(scheme=github([b"secret"])), b"not json", {"x-hub-signature-256": "sha256=00"}
+    )
     assert found.reason is RequestReason.NOT_VERIFIED
     assert found.detail == "the request could not be verified"
 
@@ -141,7 +147,10 @@ def test_quarantine_keeps_what_is_verified_but_invalid() -> None:
 @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"a": 1, "a": 2}'])
 def test_quarantine_does_not_keep_what_is_malformed(body: bytes) -> None:
     """What is not even JSON is malformed, on a route that quarantines too."""
-    assert rejection(route(validator=NeedsName(), quarantines=True), body).reason is RequestReason.MALFORMED
+    assert (
+        rejection(route(validator=NeedsName(), quarantines=True), body).reason
+        is RequestReason.MALFORMED
+    )
 
 
 def test_valid_body_gives_the_validators_payload() -> None:
@@ -174,12 +183,16 @@ def test_validator_sees_the_decompressed_body() -> None:
 def test_route_that_tries_json_takes_any_body(body: bytes, value: object) -> None:
     """Where only the scheme's defaults look into the body, a body that is no JSON is no fault."""
     made = route(reads_json=False, tries_json=True, key=Expression("body.a", "request"))
-    assert checked(made, body, {"content-type": "text/html"}).key == ("" if value is None else str(value))
+    assert checked(made, body, {"content-type": "text/html"}).key == (
+        "" if value is None else str(value)
+    )
 
 
 def test_route_that_reads_no_json_leaves_the_body_alone() -> None:
     """Without anything that needs the body, it is not decoded at all."""
-    found = checked(route(reads_json=False), b"{", {"content-type": "image/png", "content-encoding": "br"})
+    found = checked(
+        route(reads_json=False), b"{", {"content-type": "image/png", "content-encoding": "br"}
+    )
     assert (found.body, found.payload) == (b"{", None)
 
 
@@ -196,7 +209,9 @@ def test_id_type_and_key_are_found() -> None:
 
 def test_fact_without_a_value_is_empty() -> None:
     """An id, type or key that an event doesn't have is '': such events are taken all the same."""
-    made = route(id=Expression('headers["x-id"]', "request"), type=Expression("body.a.b", "request"))
+    made = route(
+        id=Expression('headers["x-id"]', "request"), type=Expression("body.a.b", "request")
+    )
     found = checked(made, b'{"a": [1]}')
     assert (found.id, found.type, found.key) == ("", "", "")
 
@@ -233,7 +248,9 @@ def test_framing_and_credentials_are_not_kept(name: str) -> None:
     assert checked(route(), headers={**KEPT, name: "close"}).headers == KEPT
 
 
-@pytest.mark.parametrize("listed", ["x-hop", "X-Hop", "keep-alive, x-hop", " x-hop ,close", "x-other,x-hop,"])
+@pytest.mark.parametrize(
+    "listed", ["x-hop", "X-Hop", "keep-alive, x-hop", " x-hop ,close", "x-other,x-hop,"]
+)
 def test_what_connection_lists_is_not_kept(listed: str) -> None:
     """A header that `Connection` names is for this hop alone (RFC 9110 §7.6.1)."""
     assert checked(route(), headers={**KEPT, "connection": listed, "x-hop": "1"}).headers == KEPT
@@ -278,7 +295,10 @@ def test_forward_without_when_takes_everything() -> None:
     """Each such forward owes one delivery, in the file's order."""
     found = chosen(route(Forward("inbox", "inbox"), Forward("chat-2", "chat")))
     assert found.owed == (Owed("inbox", "inbox"), Owed("chat-2", "chat"))
-    assert [outcome for _, _, outcome, _ in found.said] == [ForwardOutcome.OWED, ForwardOutcome.OWED]
+    assert [outcome for _, _, outcome, _ in found.said] == [
+        ForwardOutcome.OWED,
+        ForwardOutcome.OWED,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +306,10 @@ def test_forward_without_when_takes_everything() -> None:
     [
         ("event.type == 'push'", ForwardOutcome.OWED),
         ("event.type == 'tag'", ForwardOutcome.SKIPPED),
-        ("event.key == 'k' && event.route == 'hello' && event.dedupe_id == 'd'", ForwardOutcome.OWED),
+        (
+            "event.key == 'k' && event.route == 'hello' && event.dedupe_id == 'd'",
+            ForwardOutcome.OWED,
+        ),
         ("event.received > timestamp('2020-01-01T00:00:00Z')", ForwardOutcome.OWED),
         ("body.missing == 1", ForwardOutcome.ERROR),
         ("body.text", ForwardOutcome.ERROR),
@@ -297,7 +320,8 @@ def test_forward_without_when_takes_everything() -> None:
 def test_when_says_yes_no_or_fails(when: str, outcome: ForwardOutcome) -> None:
     """True owes, false skips; what fails, or gives no boolean at run time, is an error and never a silent no."""
     found = chosen(
-        route(Forward("chat", "chat", when=Expression(when))), body={"text": "yes", "one": 1, "none": None}
+        route(Forward("chat", "chat", when=Expression(when))),
+        body={"text": "yes", "one": 1, "none": None},
     )
     assert [said[2] for said in found.said] == [outcome]
     assert bool(found.owed) is (outcome is ForwardOutcome.OWED)
@@ -307,7 +331,8 @@ def test_when_says_yes_no_or_fails(when: str, outcome: ForwardOutcome) -> None:
 def test_forward_that_fails_hinders_no_other() -> None:
     """An error is told with its forward's name and target; the others owe what they owe."""
     found = chosen(
-        route(Forward("chat", "chat", when=Expression("body.a > 1")), Forward("inbox", "inbox")), body={}
+        route(Forward("chat", "chat", when=Expression("body.a > 1")), Forward("inbox", "inbox")),
+        body={},
     )
     assert found.owed == (Owed("inbox", "inbox"),)
     assert found.said[0][:3] == ("chat", "chat", ForwardOutcome.ERROR)
@@ -339,11 +364,23 @@ def test_empty_recipient_list_is_said() -> None:
 
 @pytest.mark.parametrize(
     "partners",
-    [["hue", "nowhere"], ["hue", 5], ["hue", None], "hue", None, {"hue": 1}, 5, [[]], ["hue"] * 10_001],
+    [
+        ["hue", "nowhere"],
+        ["hue", 5],
+        ["hue", None],
+        "hue",
+        None,
+        {"hue": 1},
+        5,
+        [[]],
+        ["hue"] * 10_001,
+    ],
 )
 def test_recipient_list_that_names_no_target_is_an_error(partners: Any) -> None:
     """One unknown recipient makes the forward an error, as does a list made to keep the relay busy; nobody gets half of it."""
-    found = chosen(route(Forward("each", EACH), Forward("inbox", "inbox")), body={"partners": partners})
+    found = chosen(
+        route(Forward("each", EACH), Forward("inbox", "inbox")), body={"partners": partners}
+    )
     assert found.owed == (Owed("inbox", "inbox"),)
     assert found.said[0][:3] == ("each", "", ForwardOutcome.ERROR)
 
@@ -352,7 +389,9 @@ def test_recipient_list_that_names_no_target_is_an_error(partners: Any) -> None:
 def test_nobody_gets_an_event_twice_from_one_forward(partners: list[str]) -> None:
     """However often a recipient is listed, it gets one delivery."""
     owed = chosen(route(Forward("each", EACH)), body={"partners": partners}).owed
-    assert sorted(one.target for one in owed) == sorted({f"partner-{partner}" for partner in partners})
+    assert sorted(one.target for one in owed) == sorted(
+        {f"partner-{partner}" for partner in partners}
+    )
 
 
 # --- prepare -----------------------------------------------------------------------------------------
@@ -362,7 +401,11 @@ def test_nobody_gets_an_event_twice_from_one_forward(partners: list[str]) -> Non
 def test_without_transform_the_very_bytes_go_out(body: bytes) -> None:
     """What came goes out to the byte, with the sender's end-to-end headers, its signature included."""
     forward = Forward("inbox", "inbox")
-    headers = {"content-type": "text/x", "x-hub-signature-256": "sha256=00", "content-encoding": "gzip"}
+    headers = {
+        "content-type": "text/x",
+        "x-hub-signature-256": "sha256=00",
+        "content-encoding": "gzip",
+    }
     assert prepare(route(forward), forward, event(body, headers)) == Outgoing("", headers, body)
 
 
@@ -411,7 +454,11 @@ def test_request_names_method_and_headers() -> None:
     outgoing = transformed(lambda _: Request("x", {"X-Kind": "push", "x-n": 5}, "PUT"))  # type: ignore[dict-item]  # a route's code may be careless
     assert outgoing is not None
     assert outgoing.method == "PUT"
-    assert outgoing.headers == {"x-kind": "push", "x-n": "5", "content-type": "text/plain; charset=utf-8"}
+    assert outgoing.headers == {
+        "x-kind": "push",
+        "x-n": "5",
+        "content-type": "text/plain; charset=utf-8",
+    }
 
 
 def test_transform_that_returns_none_drops() -> None:
@@ -422,7 +469,9 @@ def test_transform_that_returns_none_drops() -> None:
 @pytest.mark.parametrize("made", [5, 1.5, True, object(), {1, 2}, (1, 2)], ids=repr)
 def test_transform_that_returns_something_else_fails(made: Any) -> None:
     """Any other answer is told with its type and with what there may be."""
-    with pytest.raises(TransformFailed, match=f"returned a {type(made).__name__}; it may return dict"):
+    with pytest.raises(
+        TransformFailed, match=f"returned a {type(made).__name__}; it may return dict"
+    ):
         transformed(lambda _: made)
 
 
@@ -450,7 +499,9 @@ def test_transform_that_raises_inside_a_library_tells_its_own_line() -> None:
         transformed(_raises_deep)
 
 
-@pytest.mark.parametrize("error", [RecursionError, SystemExit, AssertionError, UnicodeError, MemoryError])
+@pytest.mark.parametrize(
+    "error", [RecursionError, SystemExit, AssertionError, UnicodeError, MemoryError]
+)
 def test_whatever_a_transform_raises_only_its_delivery_pays(error: type[BaseException]) -> None:
     """Also `sys.exit()` in a route's code is that delivery's failure, not the relay's end."""
 
@@ -506,8 +557,16 @@ def test_new_body_may_hold_what_pydantic_writes() -> None:
     order = Order(at=datetime(2026, 11, 24, 9, tzinfo=UTC), id=UUID(int=7), total=Decimal("1.10"))
     made = transformed(lambda _: {"order": order, "at": order.at, "said": "NaN or Infinity"})
     assert made is not None
-    written = {"at": "2026-11-24T09:00:00Z", "id": "00000000-0000-0000-0000-000000000007", "total": "1.10"}
-    assert json.loads(made.body) == {"order": written, "at": written["at"], "said": "NaN or Infinity"}
+    written = {
+        "at": "2026-11-24T09:00:00Z",
+        "id": "00000000-0000-0000-0000-000000000007",
+        "total": "1.10",
+    }
+    assert json.loads(made.body) == {
+        "order": written,
+        "at": written["at"],
+        "said": "NaN or Infinity",
+    }
 
 
 def test_new_body_that_holds_itself_fails() -> None:
@@ -548,7 +607,9 @@ def test_odd_header_values_fail_or_can_be_sent(value: str) -> None:
     assert outgoing.headers["x-kind"].encode() == value.encode()
 
 
-@pytest.mark.parametrize("method", ["GET /", "POST\r\n", "PO ST", "\0", "TRACE", "CONNECT", "get"], ids=ascii)
+@pytest.mark.parametrize(
+    "method", ["GET /", "POST\r\n", "PO ST", "\0", "TRACE", "CONNECT", "get"], ids=ascii
+)
 def test_method_that_is_no_method_fails(method: str) -> None:
     """A Request's method is one that a target may have: POST, PUT or PATCH."""
     with pytest.raises(TransformFailed, match="method"):
@@ -599,8 +660,12 @@ def test_body_expression_is_sent_as_its_type_says(source: str, body: bytes) -> N
 def test_header_expressions_add_to_the_senders_headers() -> None:
     """Headers alone leave the body and the sender's end-to-end headers as they were."""
     forward = Forward("inbox", "inbox", headers=(("x-kind", Expression("event.type")),))
-    outgoing = prepare(route(forward), forward, event(b'{ "a":1 }', {"content-type": "application/json"}))
-    assert outgoing == Outgoing("", {"content-type": "application/json", "x-kind": "push"}, b'{ "a":1 }')
+    outgoing = prepare(
+        route(forward), forward, event(b'{ "a":1 }', {"content-type": "application/json"})
+    )
+    assert outgoing == Outgoing(
+        "", {"content-type": "application/json", "x-kind": "push"}, b'{ "a":1 }'
+    )
 
 
 def test_header_expression_wins_over_the_transforms() -> None:
@@ -645,7 +710,9 @@ def test_event_values_are_what_expressions_know() -> None:
     """Each variable `event.…` of expressions has a value, and there is no other."""
     scope = Scope({}).of(event())
     known = {name for name in variables("event") if name.startswith("event.")}
-    assert {name for name in scope.values if name.startswith("event.")} == known - {"event.received"}
+    assert {name for name in scope.values if name.startswith("event.")} == known - {
+        "event.received"
+    }
     assert Expression("event.received").value(scope).timestamp() == NOW
     assert Expression("event.received").value(scope.widened({"item": 1})).timestamp() == NOW
 
@@ -653,7 +720,9 @@ def test_event_values_are_what_expressions_know() -> None:
 def test_what_forwards_say_again_is_the_same_object() -> None:
     """So that it can be counted at once; and it is what they said the first time, for each of their answers."""
     made = route(
-        Forward("a", "chat", when=Expression("body.n == 1")), Forward("b", "inbox"), Forward("c", "chat")
+        Forward("a", "chat", when=Expression("body.n == 1")),
+        Forward("b", "inbox"),
+        Forward("c", "chat"),
     )
     first, second = chosen(made, {"n": 1}), chosen(made, {"n": 2})
     assert [one.forward for one in first.owed] == ["a", "b", "c"]

@@ -11,7 +11,12 @@ def test_what_forwards_said_is_counted_each_time_and_kept_if_it_comes_again() ->
     """Answers that are one event's alone leave nothing behind; those that a route gives again are added up once."""
     metrics = Metrics()
     counters = RouteCounters(metrics, Route("in", "/in/in", {}, ()))
-    said = (("f", "a", OWED, ""), ("g", "a", SKIPPED, ""), ("h", "a", SKIPPED, ""), ("i", "b", OWED, ""))
+    said = (
+        ("f", "a", OWED, ""),
+        ("g", "a", SKIPPED, ""),
+        ("h", "a", SKIPPED, ""),
+        ("i", "b", OWED, ""),
+    )
     lasting = Filtered((), said, lasts=True)
     for _ in range(3):
         counters.forwards(lasting)

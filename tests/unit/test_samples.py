@@ -34,7 +34,9 @@ def test_route_shows_what_it_takes_and_what_it_refuses(folder: Path) -> None:
     """Every route has a sample that its targets get, and one that is refused."""
     expected = [read_sample(path).expect for path in folder.glob("samples/*.json")]
     assert any(isinstance(expect, dict) and expect for expect in expected)
-    assert any(isinstance(expect, str) and expect not in {"accepted", "quarantined"} for expect in expected)
+    assert any(
+        isinstance(expect, str) and expect not in {"accepted", "quarantined"} for expect in expected
+    )
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")

@@ -40,7 +40,8 @@ def delivery(
 def test_line_tells_the_delivery() -> None:
     """A line holds what a reader needs, with the exact text of the body."""
     made = line(
-        delivery(attempts=2), Outgoing("", {"content-type": "application/json"}, '{"a": "ä"}'.encode())
+        delivery(attempts=2),
+        Outgoing("", {"content-type": "application/json"}, '{"a": "ä"}'.encode()),
     )
     assert made.endswith(b"\n")
     assert json.loads(made) == {
@@ -119,12 +120,19 @@ def several(*errors: OSError) -> aiohttp.ClientConnectorError:
     """
     text = f"Multiple exceptions: {', '.join(map(str, errors))}"
     same = len({error.errno for error in errors}) == 1
-    return aiohttp.ClientConnectorError(KEY, OSError(errors[0].errno, text) if same else OSError(text))
+    return aiohttp.ClientConnectorError(
+        KEY, OSError(errors[0].errno, text) if same else OSError(text)
+    )
 
 
-BLOCKED = EgressBlocked("169.254.169.254 lies in 169.254.0.0/16, which the relay does not dial at all")
+BLOCKED = EgressBlocked(
+    "169.254.169.254 lies in 169.254.0.0/16, which the relay does not dial at all"
+)
 REASONS: list[tuple[Exception, DeliveryReason]] = [
-    (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), DeliveryReason.DNS),
+    (
+        aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")),
+        DeliveryReason.DNS,
+    ),
     (socket.gaierror(-2, "Name or service not known"), DeliveryReason.DNS),
     (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "wrong version number")), DeliveryReason.TLS),
     (
@@ -136,7 +144,10 @@ REASONS: list[tuple[Exception, DeliveryReason]] = [
     (aiohttp.ServerTimeoutError(), DeliveryReason.TIMEOUT),
     (aiohttp.ConnectionTimeoutError(), DeliveryReason.TIMEOUT),
     (aiohttp.SocketTimeoutError(), DeliveryReason.TIMEOUT),
-    (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")), DeliveryReason.CONNECTION),
+    (
+        aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")),
+        DeliveryReason.CONNECTION,
+    ),
     (aiohttp.ServerDisconnectedError(), DeliveryReason.CONNECTION),
     (aiohttp.ClientPayloadError("cut short"), DeliveryReason.CONNECTION),
     (aiohttp.ClientOSError(104, "reset"), DeliveryReason.CONNECTION),
@@ -147,7 +158,10 @@ REASONS: list[tuple[Exception, DeliveryReason]] = [
     (aiohttp.ClientConnectorError(KEY, BLOCKED), DeliveryReason.BLOCKED),
     # Several addresses of a name: all refused, or one of them dialled in vain.
     (several(BLOCKED, BLOCKED), DeliveryReason.BLOCKED),
-    (several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")), DeliveryReason.CONNECTION),
+    (
+        several(BLOCKED, ConnectionRefusedError(111, "Connect call failed")),
+        DeliveryReason.CONNECTION,
+    ),
     (
         several(*[ConnectionRefusedError(111, f"Connect call failed {n}") for n in range(2)]),
         DeliveryReason.CONNECTION,

@@ -22,7 +22,9 @@ def measure(kind: Kind = Kind.GAUGE, **given: Any) -> Measure:
         for name, text in given.items()
         if name != "labels"
     }
-    labels = tuple((name, Expression(text, inner)) for name, text in given.get("labels", {}).items())
+    labels = tuple(
+        (name, Expression(text, inner)) for name, text in given.get("labels", {}).items()
+    )
     return Measure("some", kind, labels=labels, **made)
 
 
@@ -88,7 +90,10 @@ def test_counter_can_not_fall() -> None:
 def test_each_item_is_observed_and_one_failure_spoils_no_other() -> None:
     """`item` is known in value, labels and when; items that fail are told, the others observed."""
     made = measure(
-        each="body.places", value="item.n", labels={"place": "item.name"}, when='item.name != "vinh"'
+        each="body.places",
+        value="item.n",
+        labels={"place": "item.name"},
+        when='item.name != "vinh"',
     )
     places = [
         {"name": "hue", "n": 1},
@@ -97,7 +102,10 @@ def test_each_item_is_observed_and_one_failure_spoils_no_other() -> None:
         {"name": "da-lat", "n": 4},
     ]
     found = observe([made], scope({"places": places}), 1.0)
-    assert found.observations == (Observation(made, ("hue",), 1.0), Observation(made, ("da-lat",), 4.0))
+    assert found.observations == (
+        Observation(made, ("hue",), 1.0),
+        Observation(made, ("da-lat",), 4.0),
+    )
     assert found.failures == (Failure(made, 'Key not found in map : "n"'),)
 
 
@@ -132,6 +140,8 @@ def test_endless_list_is_cut_off_by_the_routes_time() -> None:
             return super().widened(values)
 
     made = measure(each="body.list")
-    found = observe([made], Slow({"body": {"list": list(range(10_000))}, "headers": {}, "query": {}}), 0.05)
+    found = observe(
+        [made], Slow({"body": {"list": list(range(10_000))}, "headers": {}, "query": {}}), 0.05
+    )
     assert [one.detail for one in found.failures] == ["the metrics took over 0.05 s"]
     assert len(found.observations) < 10_000

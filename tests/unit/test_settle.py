@@ -28,7 +28,11 @@ def failed(reason: DeliveryReason) -> Attempt:
 
 
 def decide(
-    attempt: Attempt, attempts: int = 0, *, policy: RetryPolicy = POLICY, give_up_on: tuple[int, ...] = ()
+    attempt: Attempt,
+    attempts: int = 0,
+    *,
+    policy: RetryPolicy = POLICY,
+    give_up_on: tuple[int, ...] = (),
 ) -> Settlement:
     return settle(delivery(attempts), attempt, policy, give_up_on=give_up_on, now=NOW, chance=0.5)
 
@@ -110,7 +114,13 @@ def test_retry_after_counts_with_429_and_503_alone(status: int) -> None:
 
 @pytest.mark.parametrize(
     "attempt",
-    [answered(500), answered(404), answered(429), failed(DeliveryReason.TIMEOUT), failed(DeliveryReason.DNS)],
+    [
+        answered(500),
+        answered(404),
+        answered(429),
+        failed(DeliveryReason.TIMEOUT),
+        failed(DeliveryReason.DNS),
+    ],
 )
 def test_used_up_budget_is_dead_with_the_last_reason(attempt: Attempt) -> None:
     """A claimed one --fails, budget used up--> dead, with the last reason."""
@@ -128,7 +138,9 @@ def test_last_attempt_still_holds_the_target() -> None:
 
 def test_old_delivery_is_dead_after_its_attempt() -> None:
     """From `max_age` on, a failure is the last, whatever attempts are left."""
-    found = settle(delivery(0, SINCE - 3600), answered(500), POLICY, give_up_on=(), now=NOW, chance=0.5)
+    found = settle(
+        delivery(0, SINCE - 3600), answered(500), POLICY, give_up_on=(), now=NOW, chance=0.5
+    )
     assert (found.verdict, found.reason) == (Verdict.DEAD, DeliveryReason.UNAVAILABLE)
 
 
@@ -141,9 +153,13 @@ def test_old_delivery_is_dead_after_its_attempt() -> None:
         (failed(DeliveryReason.TARGET_REMOVED), DeliveryReason.TARGET_REMOVED, False),
     ],
 )
-def test_final_reasons_are_dead_at_once(attempt: Attempt, reason: DeliveryReason, pause: bool) -> None:  # noqa: FBT001  a table's column
+def test_final_reasons_are_dead_at_once(
+    attempt: Attempt, reason: DeliveryReason, *, pause: bool
+) -> None:
     """A claimed one --410, blocked, transform raised--> dead at once; 410 pauses the target as well."""
-    assert decide(attempt) == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=reason, pause=pause)
+    assert decide(attempt) == Settlement(
+        Verdict.DEAD, DeliveryState.DEAD, 1, reason=reason, pause=pause
+    )
 
 
 @pytest.mark.parametrize("status", [400, 422, 302, 503])
@@ -180,11 +196,17 @@ def test_younger_delivery_does_not_expire(age: float) -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    [DeliveryReason.TRANSFORM_FAILED, DeliveryReason.TARGET_REMOVED, DeliveryReason.DROPPED_BY_OPERATOR],
+    [
+        DeliveryReason.TRANSFORM_FAILED,
+        DeliveryReason.TARGET_REMOVED,
+        DeliveryReason.DROPPED_BY_OPERATOR,
+    ],
 )
 def test_what_cannot_be_attempted_is_dead(reason: DeliveryReason) -> None:
     """Without an attempt, none is counted."""
-    assert fail(delivery(2), reason) == Settlement(Verdict.DEAD, DeliveryState.DEAD, 2, reason=reason)
+    assert fail(delivery(2), reason) == Settlement(
+        Verdict.DEAD, DeliveryState.DEAD, 2, reason=reason
+    )
 
 
 ATTEMPTS = st.builds(
@@ -193,7 +215,9 @@ ATTEMPTS = st.builds(
     duration=st.just(1.0),
     status=st.integers(100, 599),
     retry_after=st.none() | st.floats(0, 3600),
-) | st.builds(Attempt, at=st.just(NOW), duration=st.just(1.0), reason=st.sampled_from(list(DeliveryReason)))
+) | st.builds(
+    Attempt, at=st.just(NOW), duration=st.just(1.0), reason=st.sampled_from(list(DeliveryReason))
+)
 
 
 @given(
@@ -208,12 +232,16 @@ def test_each_settlement_is_whole(
 ) -> None:
     """Attempts rise by one; a retry is due in the future; dead has a reason; verdict and state agree."""
     now = SINCE + age
-    found = settle(delivery(attempts), attempt, POLICY, give_up_on=give_up_on, now=now, chance=chance)
+    found = settle(
+        delivery(attempts), attempt, POLICY, give_up_on=give_up_on, now=now, chance=chance
+    )
     assert found.attempts == attempts + 1
     assert found.verdict.value == {"pending": "retry"}.get(found.state.word, found.state.word)
     assert (found.reason is None) is (found.verdict is Verdict.DELIVERED)
     assert (
-        found.due >= now + (attempt.retry_after or 0) if attempt.status in {429, 503} else found.due >= now
+        found.due >= now + (attempt.retry_after or 0)
+        if attempt.status in {429, 503}
+        else found.due >= now
     ) or (found.verdict is not Verdict.RETRY)
     assert found.pause is (found.reason is DeliveryReason.GONE)
 
@@ -226,10 +254,14 @@ def test_every_delivery_ends(attempts: list[Attempt]) -> None:
 
 
 @given(
-    attempts=st.integers(0, 1), age=st.floats(0, 3600, exclude_max=True), asked=st.none() | st.floats(0, 3600)
+    attempts=st.integers(0, 1),
+    age=st.floats(0, 3600, exclude_max=True),
+    asked=st.none() | st.floats(0, 3600),
 )
 def test_no_retry_is_promised_after_max_age(attempts: int, age: float, asked: float | None) -> None:
     """A retry that would only find its delivery expired is none: it is dead now, with the last reason."""
     now = SINCE + age
-    found = settle(delivery(attempts), answered(503, asked), POLICY, give_up_on=(), now=now, chance=0.5)
+    found = settle(
+        delivery(attempts), answered(503, asked), POLICY, give_up_on=(), now=now, chance=0.5
+    )
     assert found.verdict is Verdict.DEAD or found.due <= SINCE + POLICY.max_age

@@ -26,7 +26,9 @@ BODIES = st.recursive(
 PATHS = st.lists(st.sampled_from([".a", ".b", ".c", '["a"]', '["b"]', '["c d"]']), max_size=3).map(
     lambda steps: "body" + "".join(steps)
 )
-LITERALS = st.sampled_from(["0", "1", "-2", "true", "false", '"a"', "'a'", '"1"', "'true'", '""', '"ấ"'])
+LITERALS = st.sampled_from(
+    ["0", "1", "-2", "true", "false", '"a"', "'a'", '"1"', "'true'", '""', '"ấ"']
+)
 COMPARED = st.tuples(PATHS, st.sampled_from([" == ", "!=", " ==", "!= "]), LITERALS).map("".join)
 FAILED = object()
 

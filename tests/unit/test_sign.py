@@ -16,13 +16,19 @@ KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
 )
 IDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=40)
 
 
 def headers(message_id: str, timestamp: int, value: str) -> dict[str, str]:
-    return {"webhook-id": message_id, "webhook-timestamp": str(timestamp), "webhook-signature": value}
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": value,
+    }
 
 
 @given(payload=JSON, message_id=IDS)
@@ -35,7 +41,9 @@ def test_reference_implementation_accepts_what_we_sign(payload: object, message_
 
 
 @given(body=st.text(max_size=50), message_id=IDS, seconds=st.integers(0, 2**32))
-def test_signature_is_that_of_the_reference_implementation(body: str, message_id: str, seconds: int) -> None:
+def test_signature_is_that_of_the_reference_implementation(
+    body: str, message_id: str, seconds: int
+) -> None:
     """Both sign to the same text."""
     expected = Webhook(SECRET).sign(message_id, datetime.fromtimestamp(seconds, UTC), body)
     assert signature(KEY, message_id, seconds, body.encode()) == expected
@@ -50,7 +58,9 @@ def test_rotation_verifies_with_either_key() -> None:
     for secret in (SECRET, "whsec_" + base64.b64encode(other).decode()):
         Webhook(secret).verify(b"{}", headers("msg_1", now, value))
     with pytest.raises(WebhookVerificationError):
-        Webhook("whsec_" + base64.b64encode(b"x" * 32).decode()).verify(b"{}", headers("msg_1", now, value))
+        Webhook("whsec_" + base64.b64encode(b"x" * 32).decode()).verify(
+            b"{}", headers("msg_1", now, value)
+        )
 
 
 @given(key=st.binary(min_size=1, max_size=64))

@@ -31,7 +31,9 @@ def imported(*arguments: str) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("arguments", [["version"], ["--help"], ["--", "version"], ["no-such-command"]])
+@pytest.mark.parametrize(
+    "arguments", [["version"], ["--help"], ["--", "version"], ["no-such-command"]]
+)
 def test_small_commands_import_nothing_large(arguments: list[str]) -> None:
     assert not imported(*arguments) & (HEAVY | RARE)
 

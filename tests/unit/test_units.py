@@ -31,7 +31,14 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0B", 0), ("512B", 512), ("64KiB", 65536), ("1MiB", 1 << 20), ("1.5MiB", 3 << 19), ("2GiB", 2 << 30)],
+    [
+        ("0B", 0),
+        ("512B", 512),
+        ("64KiB", 65536),
+        ("1MiB", 1 << 20),
+        ("1.5MiB", 3 << 19),
+        ("2GiB", 2 << 30),
+    ],
 )
 def test_sizes(text: str, size: int) -> None:
     """A number and its unit are bytes; units are powers of 1024."""

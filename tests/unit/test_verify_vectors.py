@@ -41,7 +41,10 @@ def _mac(**options: Any) -> Factory:
 
 def _square(vector: Vector) -> Scheme:
     options = MacOptions(
-        header="x-square-hmacsha256-signature", encoding="base64", signed="{url}{body}", url=vector["url"]
+        header="x-square-hmacsha256-signature",
+        encoding="base64",
+        signed="{url}{body}",
+        url=vector["url"],
     )
     return Mac(_secrets(vector), options)
 

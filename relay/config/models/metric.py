@@ -24,17 +24,22 @@ class MetricFile(Model):
     when: str | None = None
     each: str | None = None
     remove: str | None = None
-    buckets: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)] | None = None
+    buckets: (
+        Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)] | None
+    ) = None
     series: int = Field(default=1000, ge=1, le=_MOST)
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, value: str) -> str:
         if not _METRIC.fullmatch(value):
-            raise fault(f"{value!r} can't be a metric's name", "use letters, digits and underscores")
+            raise fault(
+                f"{value!r} can't be a metric's name", "use letters, digits and underscores"
+            )
         if value.startswith("relay_"):
             raise fault(
-                f"{value} could be one of the relay's own", "let it begin with another word than relay"
+                f"{value} could be one of the relay's own",
+                "let it begin with another word than relay",
             )
         return value
 
@@ -43,7 +48,9 @@ class MetricFile(Model):
     def _check_labels(cls, value: dict[str, str]) -> dict[str, str]:
         for label in value:
             if not _METRIC.fullmatch(label):
-                raise fault(f"{label!r} can't be a label's name", "use letters, digits and underscores")
+                raise fault(
+                    f"{label!r} can't be a label's name", "use letters, digits and underscores"
+                )
         return value
 
     @field_validator("buckets")

@@ -23,7 +23,9 @@ class Limits(Model):
     """What the relay takes on at most."""
 
     waiting: int = Field(default=10_000, ge=1, description="commits that wait, before 503")
-    pending: int = Field(default=10_000_000, ge=1, description="deliveries that have not ended, before 503")
+    pending: int = Field(
+        default=10_000_000, ge=1, description="deliveries that have not ended, before 503"
+    )
     disk: Size = 128 << 20
     requests: int = Field(default=2000, ge=1, description="open at a time, before 503")
     memory: Size = 64 << 20

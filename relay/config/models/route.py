@@ -81,7 +81,9 @@ def _to_kind(value: Any) -> str:
     return "<each>" if isinstance(value, dict | EachFile) else "<target>"
 
 
-To = Annotated[Annotated[str, Tag("<target>")] | Annotated[EachFile, Tag("<each>")], Discriminator(_to_kind)]
+To = Annotated[
+    Annotated[str, Tag("<target>")] | Annotated[EachFile, Tag("<each>")], Discriminator(_to_kind)
+]
 
 
 class ForwardFile(Model):
@@ -131,5 +133,7 @@ class RouteFile(Model):
     @classmethod
     def _check_path(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
-            raise fault(f"{value!r} is not a path", "write /segments of letters, digits, dots and dashes")
+            raise fault(
+                f"{value!r} is not a path", "write /segments of letters, digits, dots and dashes"
+            )
         return value

@@ -138,7 +138,10 @@ class HttpTarget(Model):
     def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             if not is_header_value(text):
-                raise fault(f"the value of {name} has control characters", "write printable text on one line")
+                raise fault(
+                    f"the value of {name} has control characters",
+                    "write printable text on one line",
+                )
         return own_headers(value)
 
 

@@ -17,9 +17,7 @@ WITH RECURSIVE waiting(target) AS (
 )
 """
 _TARGETS = f"{_WAITING} SELECT target FROM waiting WHERE target IS NOT NULL"
-_PENDING = (
-    "SELECT (SELECT count(*) FROM delivery WHERE state = 0) + (SELECT count(*) FROM delivery WHERE state = 1)"
-)
+_PENDING = "SELECT (SELECT count(*) FROM delivery WHERE state = 0) + (SELECT count(*) FROM delivery WHERE state = 1)"
 _BY_TARGET = f"""
 {_WAITING}, claimed(target, count) AS MATERIALIZED (
     SELECT target, count(*) FROM delivery WHERE state = 1 GROUP BY target
@@ -73,5 +71,7 @@ def dead(connection: Any) -> dict[tuple[str, str], int]:
 def hasten(connection: Any, latest: Mapping[str, float], now: float) -> int:
     """Make due `now` what is due after its target's `latest`; return how many deliveries that are."""
     return int(
-        connection.executemany(_HASTEN, [(target, now, due) for target, due in latest.items()]).rowcount
+        connection.executemany(
+            _HASTEN, [(target, now, due) for target, due in latest.items()]
+        ).rowcount
     )

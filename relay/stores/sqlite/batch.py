@@ -79,11 +79,14 @@ class Plan:
     def write(self, connection: Any, tag: int) -> None:
         """Write everything, inside the transaction; mark the appends that turn out to be duplicates."""
         if self._probes:
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(?))", (_PROBE,))
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(?))", (_PROBE,)
+            )
             connection.execute("DELETE FROM meta WHERE key = 'probe'")
         if self._mark:
             connection.execute(
-                "UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?", (self._mark, self._mark)
+                "UPDATE meta SET value = ? WHERE key = 'mark' AND value < ?",
+                (self._mark, self._mark),
             )
         if self._deduplicated and self._find_duplicates(connection, tag):
             self._events.clear()
@@ -96,7 +99,9 @@ class Plan:
         if self._ordered:
             self._waiting += ordered.in_line(connection, self._ordered)
         insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, self._waiting)
-        insert_many(connection, rows.INSERT_DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, self._settled)
+        insert_many(
+            connection, rows.INSERT_DELIVERIES, _SETTLED, rows.DELIVERY_WIDTH, self._settled
+        )
         insert_many(connection, _ATTEMPTS, "", rows.ATTEMPT_WIDTH, self._attempts)
         for target, at in self._paused:
             pause(connection, target, at)

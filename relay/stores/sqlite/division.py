@@ -19,11 +19,15 @@ _PENDING = (
 
 def count(connection: Any, target: str) -> int:
     """Return into how many lanes a target's rows are divided."""
-    found = connection.execute("SELECT count FROM partitions WHERE target = ?", (target,)).fetchone()
+    found = connection.execute(
+        "SELECT count FROM partitions WHERE target = ?", (target,)
+    ).fetchone()
     return int(found[0]) if found else 1
 
 
-def move(connection: Any, target: str, partitions: int, tag: int, beyond: Sequence[int]) -> list[int]:
+def move(
+    connection: Any, target: str, partitions: int, tag: int, beyond: Sequence[int]
+) -> list[int]:
     """Move a target's pending deliveries after `beyond`, an (event, n); return the last one looked at, or []."""
     found = connection.execute(_PENDING, (target, *beyond, MOVED)).fetchall()
     connection.executemany(

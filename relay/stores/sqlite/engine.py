@@ -146,13 +146,17 @@ class SqliteStore:
         """Record what became of a delivery with the next commit."""
         self._writer.settle(settle)
 
-    async def claim(self, target: str, now: float, limit: int, size: int, partition: int = 0) -> Claim:
+    async def claim(
+        self, target: str, now: float, limit: int, size: int, partition: int = 0
+    ) -> Claim:
         """Take due deliveries of a lane."""
         return await self._write(lambda c: self._claim(c, (target, partition), now, limit, size))
 
     async def divided(self) -> Mapping[str, int]:
         """Read the table of divisions."""
-        return dict(await self._read(lambda c: c.execute("SELECT target, count FROM partitions").fetchall()))
+        return dict(
+            await self._read(lambda c: c.execute("SELECT target, count FROM partitions").fetchall())
+        )
 
     async def divide(self, target: str, partitions: int) -> int:
         """Divide a target's deliveries into lanes, a few at a time."""
@@ -160,7 +164,9 @@ class SqliteStore:
             return 0
         moved, beyond = 0, [0, 0]
         while beyond:
-            move = partial(division.move, target=target, partitions=partitions, tag=self._tag, beyond=beyond)
+            move = partial(
+                division.move, target=target, partitions=partitions, tag=self._tag, beyond=beyond
+            )
             beyond = await self._write(move)
             moved += division.MOVED if beyond else 0
         await self._write(lambda c: division.remember(c, target, partitions))
@@ -255,7 +261,9 @@ class SqliteStore:
 
     async def dead(self, query: Query) -> list[DeliveryRecord]:
         """List dead letters, the newest events' first."""
-        where, values = _conditions(query, {"target": query.target, "reason": query.reason}, "event")
+        where, values = _conditions(
+            query, {"target": query.target, "reason": query.reason}, "event"
+        )
         if query.route:
             where += " AND (SELECT route FROM event WHERE seq = delivery.event) = ?"
             values.append(query.route)
@@ -265,9 +273,13 @@ class SqliteStore:
             found = connection.execute(
                 f"{sql} ORDER BY event DESC, n LIMIT ?", [*values, query.limit]
             ).fetchall()
-            if len(found) == query.limit:  # a page ends with an event, so that the next begins with one
+            if (
+                len(found) == query.limit
+            ):  # a page ends with an event, so that the next begins with one
                 seq, n = found[-1][:2]
-                found += connection.execute(f"{sql} AND event = ? AND n > ? ORDER BY n", [*values, seq, n])
+                found += connection.execute(
+                    f"{sql} AND event = ? AND n > ? ORDER BY n", [*values, seq, n]
+                )
             return [rows.delivery_record(row, self._tag) for row in found]
 
         return await self._read(work)
@@ -324,7 +336,9 @@ class SqliteStore:
         for job in batch.jobs:
             job.result = job.work(connection)
 
-    def _claim(self, connection: Any, lane: tuple[str, int], now: float, limit: int, size: int) -> Claim:
+    def _claim(
+        self, connection: Any, lane: tuple[str, int], now: float, limit: int, size: int
+    ) -> Claim:
         found = connection.execute(
             f"SELECT d.n, d.forward, d.target, d.attempts, d.since, d.ordering, d.partition, {rows.EVENT_COLUMNS} "
             "FROM delivery d JOIN event ON seq = d.event "
@@ -364,7 +378,9 @@ class SqliteStore:
 
         return await asyncio.to_thread(locked)
 
-    def _records(self, connection: Any, where: str, values: Sequence[Any], limit: int) -> list[EventRecord]:
+    def _records(
+        self, connection: Any, where: str, values: Sequence[Any], limit: int
+    ) -> list[EventRecord]:
         found = connection.execute(
             f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE {where} ORDER BY seq DESC LIMIT ?",
             [*values, limit],

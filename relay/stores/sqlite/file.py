@@ -109,7 +109,9 @@ def _prepare(path: Path, connection: Any) -> tuple[int, int]:
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync there does not reach the disk
+    connection.execute(
+        "PRAGMA fullfsync = ON"
+    )  # macOS: a plain fsync there does not reach the disk
     connection.execute("PRAGMA cache_size = -16384")
     if connection.execute("PRAGMA synchronous").fetchone() != (2,):
         raise StoreUnusable(f"{path}: this SQLite does not sync every commit")
@@ -140,7 +142,9 @@ def _recover(connection: Any, tag: int) -> int:
     missing: list[Any] = []
     for row in found:
         owed = rows.read_owed(row[8])
-        known = {n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))}
+        known = {
+            n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))
+        }
         event = rows.read_event(row, tag) if len(known) < len(owed) else None
         if event is not None:
             for n, one in enumerate(owed):
@@ -164,7 +168,9 @@ def _check_header(path: Path) -> None:
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         raise StoreUnusable(f"{path} is not a database; name another file as `store`")
     if int.from_bytes(header[68:72], "big") != _APPLICATION:
-        raise StoreUnusable(f"{path} is a database, but not a relay's; name another file as `store`")
+        raise StoreUnusable(
+            f"{path} is a database, but not a relay's; name another file as `store`"
+        )
     _check_version(path, int.from_bytes(header[60:64], "big"))
 
 

@@ -52,7 +52,9 @@ def replay(connection: Any, seq: int, n: int, now: float, tag: int) -> bool:
     if found is None:
         return False
     target, ordering, key = found
-    parked = bool(ordering) and connection.execute(_ONE_GOES, (target, ordering)).fetchone() is not None
+    parked = (
+        bool(ordering) and connection.execute(_ONE_GOES, (target, ordering)).fetchone() is not None
+    )
     lane = partition_of(key, format_id(seq, tag), partitions.count(connection, target))
     connection.execute(
         "UPDATE delivery SET state = 0, due = ?, since = ?, attempts = 0, token = NULL, settled = NULL, "

@@ -10,9 +10,7 @@ from relay.event import SEQ_SHIFT, Delivery, DeliveryState, Event, Owed, format_
 from relay.stores.contract import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
 EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
-DELIVERY_COLUMNS = (
-    "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,ordering,partition"
-)
+DELIVERY_COLUMNS = "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,ordering,partition"
 ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
 EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
 DELIVERY_WIDTH = DELIVERY_COLUMNS.count(",") + 1
@@ -82,7 +80,9 @@ def write_owed(owed: Sequence[Owed]) -> str:
 def read_owed(written: str) -> list[Owed]:
     """Return what an event owes, in its order; which of it is in order of keys stands in the deliveries' rows."""
     parts = (line.split("\t") for line in written.split("\n") if line)
-    return [Owed(part[0], part[1], partition=int(part[2]) if len(part) > 2 else 0) for part in parts]
+    return [
+        Owed(part[0], part[1], partition=int(part[2]) if len(part) > 2 else 0) for part in parts
+    ]
 
 
 def read_event(row: Row, tag: int) -> Event:

@@ -24,7 +24,11 @@ def walk(connection: Any, tag: int, query: Query, beyond: int, size: int) -> Wal
     found: list[int] = []
     more = len(looked) == query.limit
     for seq, route, kind, quarantined, length in looked:
-        if quarantined or (query.route and route != query.route) or (query.type and kind != query.type):
+        if (
+            quarantined
+            or (query.route and route != query.route)
+            or (query.type and kind != query.type)
+        ):
             beyond = seq
             continue
         if found and size < length:

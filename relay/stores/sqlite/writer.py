@@ -213,7 +213,9 @@ class Writer:
         self._in_hand = 0
         self._fault = "" if error is None else str(error) or type(error).__name__
         if error is None:
-            self._done(batch)  # before the next batch is planned: its mark must know what this one left open
+            self._done(
+                batch
+            )  # before the next batch is planned: its mark must know what this one left open
             if self._pending.size:
                 self._flush()  # the thread goes on while the loop tells the waiters
             self._succeed(batch)
