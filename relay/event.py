@@ -22,8 +22,9 @@ class Event(NamedTuple):
     """One accepted webhook, as transforms see it.
 
     `id` is the relay's own, unique over all stores, and goes out as `webhook-id`. `dedupe_id` is the sender's
-    id of it, empty when it gives none. `headers` have lower-case names. `body` is the very bytes that came;
-    `payload` is the decoded body: an instance of the route's model if it has one, else plain JSON values.
+    id of it, empty when it gives none. `headers` have lower-case names. `raw` is the very bytes that came;
+    `body` is the value that they hold: an instance of the route's model if it has one, else plain
+    JSON values; None until it is decoded.
     `received_at` is in seconds since the epoch, UTC.
     """
 
@@ -37,8 +38,8 @@ class Event(NamedTuple):
     received_at: float
     headers: Mapping[str, str]
     query: Mapping[str, str]
-    body: bytes
-    payload: Any = None
+    raw: bytes
+    body: Any = None
 
     @property
     def received(self) -> datetime:

@@ -43,9 +43,9 @@ def line(event: Event, limit: int) -> bytes:
 
 def _body(event: Event, limit: int) -> bytes:
     try:
-        plain = decompress(event.body, event.headers.get("content-encoding", ""), limit)
+        plain = decompress(event.raw, event.headers.get("content-encoding", ""), limit)
     except Rejected:
-        plain = event.body
+        plain = event.raw
     try:
         decode_json(plain)
     except Rejected:

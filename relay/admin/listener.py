@@ -232,7 +232,7 @@ class _Admin:
         if not found:
             raise web.HTTPNotFound(reason="there is no such event")
         # As plain bytes: what a sender wrote must never run as a page of ours.
-        return web.Response(body=found[0].event.body, content_type="application/octet-stream")
+        return web.Response(body=found[0].event.raw, content_type="application/octet-stream")
 
     async def export(self, request: web.Request) -> web.Response:
         """Answer with a page of accepted events, the oldest first, as JSON Lines; `link` leads to the next."""

@@ -24,7 +24,7 @@ def event(record: EventRecord) -> dict[str, Any]:
         "key": told.key,
         "dedupe_id": told.dedupe_id,
         "received": moment(told.received_at),
-        "bytes": len(told.body),
+        "bytes": len(told.raw),
         "quarantined": record.quarantined,
         "deliveries": [delivery(one) for one in record.deliveries],
     }

@@ -46,5 +46,5 @@ def hand_over(
         theirs.append(lane)
         deliveries.append(delivery)
         # Ordered deliveries wait for their turn in the store, which knows which go before them.
-        held.append(not one.ordered and lane.reserve(delivery, len(event.body)))
+        held.append(not one.ordered and lane.reserve(delivery, len(event.raw)))
     return Handover(theirs, deliveries, owed, tuple(held), since)

@@ -221,13 +221,13 @@ class Server:
             key = (route.name, verified.sender, verified.id)
             if (first := self._committing.get(key)) is not None:
                 before, future = first
-                if before.body != verified.body:
+                if before.raw != verified.raw:
                     counters.conflicted()
                 return _Taken(asyncio.shield(future), counters, before.id)
         seq, event_id = self._store.allocate(now)
         event = Event(
             seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id, now,
-            verified.headers, verified.query, verified.body,
+            verified.headers, verified.query, verified.raw,
         )  # fmt: skip
         seen = None
         if verified.invalid is None:

@@ -28,10 +28,10 @@ class ForwardOutcome(StrEnum):
 
 
 class Validator(Protocol):
-    """Checks a decoded body and gives what transforms see as `event.payload`."""
+    """Checks a decoded body and gives what transforms see as `event.body`."""
 
     def validate(self, body: bytes, value: Any) -> Any:
-        """Return the payload; raise Rejected (invalid) with the places that are wrong."""
+        """Return the body; raise Rejected (invalid) with the places that are wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class Verified(NamedTuple):
     sender: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
-    body: bytes
-    payload: Any
+    raw: bytes
+    body: Any
     id: str
     type: str
     key: str
@@ -137,14 +137,14 @@ def check(
     except NotVerified:
         raise Rejected(RequestReason.NOT_VERIFIED, "the request could not be verified") from None
     headers = readable(incoming.headers)  # a signature was over the very bytes
-    plain, value = _decode(route, incoming.body, headers)
+    plain, value = _decode(route, incoming.raw, headers)
     if (handshake := scheme.handshake(value)) is not None:
         return handshake
     invalid: Rejected | None = None
-    payload = value
+    body = value
     if route.validator is not None:
         try:
-            payload = route.validator.validate(plain, value)
+            body = route.validator.validate(plain, value)
         except Rejected as rejected:
             if not route.quarantines:
                 raise
@@ -153,7 +153,7 @@ def check(
         {"body": value, "headers": headers, "query": query}, nul=_may_hold_nul(plain, query)
     )
     verified = Verified(
-        sender, kept(headers, scheme.secret_headers), query, incoming.body, payload,
+        sender, kept(headers, scheme.secret_headers), query, incoming.raw, body,
         _text(route.id, scope), _text(route.type, scope), _text(route.key, scope), scope, invalid,
     )  # fmt: skip
     if route.authorize is not None and invalid is None:
@@ -270,11 +270,11 @@ def _may_hold_nul(plain: bytes, query: Mapping[str, str]) -> bool:
 def read_again(route: Route, event: Event) -> tuple[Event, Scope]:
     """Decode and validate what was accepted before: the route may have changed since; raise Rejected if invalid.
 
-    Returns the event with its payload, and the scope of its expressions.
+    Returns the event with its body, and the scope of its expressions.
     """
     plain, value, scope = _seen_again(route, event)
-    payload = route.validator.validate(plain, value) if route.validator else value
-    return event._replace(payload=payload), scope
+    body = route.validator.validate(plain, value) if route.validator else value
+    return event._replace(body=body), scope
 
 
 def observed(route: Route, event: Event, scope: Scope) -> Observed:
@@ -289,7 +289,7 @@ def observed_again(route: Route, measures: Sequence[Measure], event: Event) -> O
 
 
 def _seen_again(route: Route, event: Event) -> tuple[bytes, Any, Scope]:
-    plain, value = _decode(route, event.body, event.headers)
+    plain, value = _decode(route, event.raw, event.headers)
     seen = {"body": value, "headers": event.headers, "query": event.query}
     return plain, value, Scope(seen, nul=_may_hold_nul(plain, event.query)).of(event)
 

@@ -36,7 +36,7 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     Raises TransformFailed with what the transform or expression raised, or why its answer can't be sent.
     """
     if forward.transform is None and forward.body is None and not forward.headers:
-        return Outgoing("", passed_on(event.headers), event.body)
+        return Outgoing("", passed_on(event.headers), event.raw)
     event, scope = _reread(route, event)
     if forward.transform is not None:
         made = _call(forward.transform, event, route.time_limit)
@@ -45,7 +45,7 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     elif forward.body is not None:
         made = _outgoing(_evaluated(forward.body, scope))
     else:
-        made = Outgoing("", {"content-type": _BYTES} | passed_on(event.headers), event.body)
+        made = Outgoing("", {"content-type": _BYTES} | passed_on(event.headers), event.raw)
     for name, expression in forward.headers:
         try:
             made.headers[name] = expression.text(scope)

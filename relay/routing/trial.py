@@ -150,7 +150,7 @@ def attempt(
     )
     trial.event = event = Event(
         0, format_id(0, 0), route.name, sender, verified.type, verified.key, verified.id, now,
-        verified.headers, verified.query, body, verified.payload,
+        verified.headers, verified.query, body, verified.body,
     )  # fmt: skip
     if not trial.quarantined:
         _forward(trial, route, event, choose(route, event, verified.scope, targets))

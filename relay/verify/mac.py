@@ -77,7 +77,7 @@ class Mac:
         given = _decode(value[len(options.prefix) :], options.encoding)
         timestamp = header(incoming, options.timestamp_header) if options.timestamp_header else ""
         message_id = header(incoming, options.id_header) if options.id_header else ""
-        message = self._message(message_id, timestamp, incoming.method, options.url, incoming.body)
+        message = self._message(message_id, timestamp, incoming.method, options.url, incoming.raw)
         if not matches_any((self._digest(secret, message) for secret in self._secrets), [given]):
             raise NotVerified("the signature does not match")
         if options.timestamp_header:

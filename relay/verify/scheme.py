@@ -14,7 +14,7 @@ class Incoming(NamedTuple):
     """A request as a scheme sees it: lower-case header names, the body's very bytes, the URL as configured."""
 
     headers: Mapping[str, str]
-    body: bytes
+    raw: bytes
     method: str = "POST"
     url: str = ""
 

@@ -46,7 +46,7 @@ class StandardWebhooks:
             if part.startswith("v1,")
         ]
         expected = (
-            signature(key, message_id, timestamp, incoming.body).encode() for key in self._keys
+            signature(key, message_id, timestamp, incoming.raw).encode() for key in self._keys
         )
         if not matches_any(expected, given):
             raise NotVerified("no v1 signature matches")

@@ -46,7 +46,7 @@ class Stripe:
         if len(times) != 1:
             raise NotVerified("stripe-signature must name exactly one t=")
         timestamp = seconds(times[0])
-        expected = (_signature(secret, times[0], incoming.body) for secret in self._secrets)
+        expected = (_signature(secret, times[0], incoming.raw) for secret in self._secrets)
         if not matches_any(expected, given):
             raise NotVerified("no v1 signature matches")
         check_age(timestamp, now, self._tolerance)

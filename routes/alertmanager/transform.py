@@ -11,7 +11,7 @@ _FIRST = ("alertname", "severity")  # said without their names
 
 def group_to_chat(event: Event) -> dict[str, object]:
     """Say what the group's alerts share once, then on a line for each what it has of its own."""
-    group: AlertGroup = event.payload
+    group: AlertGroup = event.body
     common = group.common_labels
     count = len(group.alerts) + group.truncated_alerts
     named = ", ".join(common[name] for name in _FIRST if name in common) or group.group_key

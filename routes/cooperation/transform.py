@@ -17,12 +17,12 @@ _FORM = "application/x-www-form-urlencoded"
 
 def to_json(event: Event) -> dict[str, Any]:
     """Say as plain JSON what the sender said, and nothing else."""
-    return _data(event.payload)
+    return _data(event.body)
 
 
 def to_cloud_event(event: Event) -> Request:
     """Make a CloudEvent in structured mode: attributes and data in one JSON document."""
-    body = {**_attributes(event), "data": _data(event.payload)}
+    body = {**_attributes(event), "data": _data(event.body)}
     return Request(body, {"content-type": "application/cloudevents+json; charset=utf-8"})
 
 
@@ -31,12 +31,12 @@ def to_binary_cloud_event(event: Event) -> Request:
     attributes = _attributes(event)
     content_type = attributes.pop("datacontenttype")
     headers = {f"ce-{name}": text for name, text in attributes.items()}
-    return Request(_data(event.payload), {"content-type": content_type, **headers})
+    return Request(_data(event.body), {"content-type": content_type, **headers})
 
 
 def to_form(event: Event) -> Request:
     """Put a call for investment into the fields of a form; what is not known is left out."""
-    project: ProjectAnnounced = event.payload
+    project: ProjectAnnounced = event.body
     fields = {
         "ma_du_an": project.project,
         "ten_du_an": project.title,
@@ -53,7 +53,7 @@ def to_form(event: Event) -> Request:
 
 def to_chat(event: Event) -> dict[str, str]:
     """Tell the focal point what became of an obstacle, as a chat message: `{"text": …}`."""
-    obstacle: ObstacleRaised | ObstacleTakenUp | ObstacleResolved = event.payload
+    obstacle: ObstacleRaised | ObstacleTakenUp | ObstacleResolved = event.body
     place = PLACES[obstacle.place].vi
     department = f" ({DEPARTMENTS[obstacle.department].vi})" if obstacle.department else ""
     match obstacle:
@@ -87,7 +87,7 @@ def to_chat(event: Event) -> dict[str, str]:
 
 def to_news(event: Event) -> dict[str, Any]:
     """Write an entry of the public news; what is told anew of the same thing replaces its entry."""
-    told: AnyEvent = event.payload
+    told: AnyEvent = event.body
     programme = PROGRAMMES[told.programme].name.short
     thing = told.subject if told.subject != told.id else told.corrects or told.id
     what = getattr(told, "title", None)
@@ -113,7 +113,7 @@ def _attributes(event: Event) -> dict[str, str]:
     Of many events only the year or the day is known, and all `time`s of a source must be of one kind: it is
     when the event was accepted. When it happened is in the data.
     """
-    told: AnyEvent = event.payload
+    told: AnyEvent = event.body
     return {
         "specversion": "1.0",
         "id": told.id,

@@ -13,7 +13,7 @@ _MOST_CHARACTERS = 120
 
 def push_to_chat(event: Event) -> dict[str, object]:
     """Say who pushed what where, with the first commits."""
-    push: Push = event.payload
+    push: Push = event.body
     kind, _, name = push.ref.removeprefix("refs/").partition("/")
     what = "tag" if kind == "tags" else "branch"
     lines = [f"{push.repository.full_name}: {push.pusher.name} {_verb(push)} {what} {name}"]
@@ -27,7 +27,7 @@ def push_to_chat(event: Event) -> dict[str, object]:
 
 def issue_to_chat(event: Event) -> dict[str, object]:
     """Say what became of which issue."""
-    change: IssueEvent = event.payload
+    change: IssueEvent = event.body
     issue = change.issue
     author = (
         issue.user.login if issue.user else "ghost"

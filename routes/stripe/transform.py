@@ -17,7 +17,7 @@ _DECIMALS = {
 
 def payment_to_chat(event: Event) -> dict[str, object]:
     """Say what happened to how much money, then whose it is."""
-    payment: PaymentEvent = event.payload
+    payment: PaymentEvent = event.body
     match payment.data.object:
         case Invoice() as invoice:
             money = _money(invoice.amount_due, invoice.currency)

@@ -196,13 +196,13 @@ async def test_a_target_where_nobody_listens_is_retried_then_dead(
 
 TRANSFORMS = """
 def breaks(event):
-    return {"n": event.payload["missing"]}
+    return {"n": event.body["missing"]}
 
 def drops(event):
     return None
 
 def doubles(event):
-    return {"n": event.payload["n"] * 2}
+    return {"n": event.body["n"] * 2}
 """
 
 

@@ -229,7 +229,7 @@ async def test_what_a_transform_changes_no_other_sees(
 ) -> None:
     """Each transform of an event gets the payload as it came."""
     site.configure({"hook": {"url": target.url}})
-    spoil = "def spoil(event):\n    event.payload['n'] += 1\n    return event.payload\n"
+    spoil = "def spoil(event):\n    event.body['n'] += 1\n    return event.body\n"
     forwards = [{"to": "hook", "name": f"f{n}", "transform": "t.py:spoil"} for n in range(3)]
     site.route("in", {"forward": forwards}, {"t.py": spoil})
     relay = await start_relay(site)

@@ -87,7 +87,7 @@ class Appender:
         seq, event_id = self.store.allocate(now)
         standard: dict[str, Any] = {
             "route": "hello", "sender": "", "type": "push", "key": "k", "dedupe_id": "", "received_at": now,
-            "headers": {"content-type": "application/json"}, "query": {"q": "1"}, "body": b'{"a": 1}',
+            "headers": {"content-type": "application/json"}, "query": {"q": "1"}, "raw": b'{"a": 1}',
         }  # fmt: skip
         return Event(seq=seq, id=event_id, **standard | facts)
 

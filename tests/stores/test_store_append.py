@@ -25,7 +25,7 @@ async def found(store: Store, event: Event) -> Event:
 async def test_what_is_appended_is_found_whole(store: Store, appender: Appender) -> None:
     """An event comes back to the byte, with its facts, headers and query."""
     event = await appender.append(
-        route="hello", sender="hue", type="push", key="Thừa Thiên Huế", dedupe_id="msg_1", body=bytes(range(256)),
+        route="hello", sender="hue", type="push", key="Thừa Thiên Huế", dedupe_id="msg_1", raw=bytes(range(256)),
         headers={"content-type": "text/x; a=b", "x-empty": "", "x-colons": "a: b:c", "x-raw": "\udcff", "x-utf8": "ä"},
         query={"q": "1", "empty": "", "a b": "c&d=e", "ä": "ö"}, now=NOW + 0.123,
     )  # fmt: skip
@@ -109,12 +109,12 @@ async def test_ids_go_on_rising_after_reopen(
 
 async def test_duplicate_in_one_batch(store: Store, appender: Appender) -> None:
     """Of several with one id that arrive together, the first is stored and the others name it."""
-    events = [appender.event(dedupe_id="same", body=str(n).encode()) for n in range(5)]
+    events = [appender.event(dedupe_id="same", raw=str(n).encode()) for n in range(5)]
     answers = await soon(asyncio.gather(*(appender.start(event, until=LATER) for event in events)))
     assert answers == ["", *[events[0].id] * 4]
     assert appender.committed == [events[0].id]
     assert sorted(appender.released) == sorted(event.id for event in events[1:])
-    assert (await found(store, events[0])).body == b"0"
+    assert (await found(store, events[0])).raw == b"0"
     for event in events[1:]:
         assert await store.find(event.id) == []
 
@@ -122,11 +122,11 @@ async def test_duplicate_in_one_batch(store: Store, appender: Appender) -> None:
 async def test_duplicate_in_a_later_batch(store: Store, appender: Appender) -> None:
     """The same id again is answered with the first event's id; nothing is stored or owed."""
     first = await appender.append({"inbox": False}, dedupe_id="same", until=LATER)
-    again = appender.event(dedupe_id="same", body=b"other")
+    again = appender.event(dedupe_id="same", raw=b"other")
     assert await soon(appender.start(again, until=LATER)) == first.id
     assert appender.released == [again.id]
     assert (await store.counts()).pending == {"inbox": 1}
-    assert (await found(store, first)).body == first.body
+    assert (await found(store, first)).raw == first.raw
 
 
 async def test_duplicate_after_reopen(engine: Engine, store: Store, appender: Appender) -> None:
@@ -171,7 +171,7 @@ async def test_many_appends_share_commits(engine: Engine) -> None:
     commits: list[Commit] = []
     store = await engine.open(observe=commits.append)
     appender = Appender(store)
-    events = [appender.event(body=str(n).encode()) for n in range(500)]
+    events = [appender.event(raw=str(n).encode()) for n in range(500)]
     answers = await soon(asyncio.gather(*(appender.start(event) for event in events)))
     assert set(answers) == {""}
     assert sum(commit.operations for commit in commits) == 500
@@ -258,5 +258,5 @@ async def test_any_event_comes_back(
 ) -> None:
     """Whatever headers, query and body hold, they come back as they were."""
     appender = Appender(store)
-    event = await appender.append({}, body=body, headers=headers, query=query, type=kind)
+    event = await appender.append({}, raw=body, headers=headers, query=query, type=kind)
     assert await found(store, event) == event

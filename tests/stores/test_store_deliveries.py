@@ -156,7 +156,7 @@ async def test_claim_heeds_its_limit(store: Store, appender: Appender) -> None:
 async def test_claim_heeds_its_bytes(store: Store, appender: Appender) -> None:
     """About `size` bytes of bodies are taken: memory stays bounded however long the backlog."""
     for _ in range(5):
-        await appender.append(body=b"x" * 1000)
+        await appender.append(raw=b"x" * 1000)
     assert len(await claim(store, size=2500)) == 3
     assert len(await claim(store, size=1)) == 1
     assert len(await claim(store, size=10_000)) == 1
@@ -164,7 +164,7 @@ async def test_claim_heeds_its_bytes(store: Store, appender: Appender) -> None:
 
 async def test_body_larger_than_the_bytes_is_taken_alone(store: Store, appender: Appender) -> None:
     """A single large body is delivered all the same, or it would wait for ever."""
-    event = await appender.append(body=b"x" * 100_000)
+    event = await appender.append(raw=b"x" * 100_000)
     (taken,) = await claim(store, size=10)
     assert taken.event == event
 

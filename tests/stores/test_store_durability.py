@@ -151,7 +151,7 @@ async def filled(engine: Engine, store: Store, appender: Appender) -> None:
     await engine.fill_disk(store)
     for _ in range(100):
         try:
-            await soon(appender.start(appender.event(body=bytes(100_000))))
+            await soon(appender.start(appender.event(raw=bytes(100_000))))
         except StoreUnavailable:
             return
     pytest.fail("the disk did not fill")
@@ -160,7 +160,7 @@ async def filled(engine: Engine, store: Store, appender: Appender) -> None:
 async def test_full_disk_refuses_events(engine: Engine, store: Store, appender: Appender) -> None:
     """While nothing can be committed, every append is StoreUnavailable, and nothing of it is stored."""
     await filled(engine, store, appender)
-    event = appender.event(body=bytes(100_000))
+    event = appender.event(raw=bytes(100_000))
     with pytest.raises(StoreUnavailable, match="could not commit"):
         await soon(appender.start(event))
     assert event.id in appender.released
@@ -173,7 +173,7 @@ async def test_refused_event_is_no_duplicate_afterwards(
 ) -> None:
     """What was refused was not seen: the sender's next try is a fresh event."""
     await filled(engine, store, appender)
-    facts: dict[str, Any] = {"dedupe_id": "same", "body": bytes(100_000)}
+    facts: dict[str, Any] = {"dedupe_id": "same", "raw": bytes(100_000)}
     with pytest.raises(StoreUnavailable):
         await soon(appender.start(appender.event(**facts), until=NOW * 2))
     await engine.free_disk(store)
@@ -187,7 +187,7 @@ async def test_full_disk_recovers_by_itself(
     before = await appender.append()
     await filled(engine, store, appender)
     await engine.free_disk(store)
-    after = await appender.append(body=bytes(100_000))
+    after = await appender.append(raw=bytes(100_000))
     assert await states(store, before) == ["pending"]
     assert await states(store, after) == ["pending"]
 
@@ -204,7 +204,7 @@ async def test_settles_are_kept_until_there_is_space(
         for event in events
     ]
     with pytest.raises(StoreUnavailable):
-        await soon(appender.start(appender.event(body=bytes(100_000))))
+        await soon(appender.start(appender.event(raw=bytes(100_000))))
     assert not any(one.is_set() for one in done)
     await engine.free_disk(store)
     await asyncio.wait_for(asyncio.gather(*(one.wait() for one in done)), DEADLINE)
@@ -225,7 +225,7 @@ async def test_retained_settles_try_again_without_new_work(
     commits: list[Commit] = []
     store = await engine.open(observe=commits.append)
     appender = Appender(store)
-    event = await appender.append({"inbox": True}, body=bytes(10))
+    event = await appender.append({"inbox": True}, raw=bytes(10))
     await filled(engine, store, appender)
     done = [
         start_settle(

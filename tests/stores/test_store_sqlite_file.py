@@ -98,7 +98,7 @@ async def test_damaged_database_is_refused(path: Path, engine: SqliteEngine) -> 
     store = await engine.open()
     appender = Appender(store)
     for _ in range(50):
-        await appender.append(body=bytes(2000))
+        await appender.append(raw=bytes(2000))
     await engine.close(store)
     damage(path)
     with pytest.raises(StoreUnusable, match=r"can't be used|malformed"):
@@ -159,7 +159,7 @@ async def test_file_is_whole_after_a_full_disk(path: Path, engine: SqliteEngine)
     appender = Appender(store)
     await engine.fill_disk(store)
     answers = await asyncio.gather(
-        *(soon(appender.start(appender.event(body=bytes(50_000)))) for _ in range(20)),
+        *(soon(appender.start(appender.event(raw=bytes(50_000)))) for _ in range(20)),
         return_exceptions=True,
     )
     assert any(isinstance(answer, Exception) for answer in answers)
@@ -206,7 +206,7 @@ async def test_space_of_what_was_pruned_is_given_back_while_commits_go_on(
     store = await engine.open()
     appender = Appender(store)
     for _ in range(40):
-        await appender.append({}, body=bytes(1 << 20))
+        await appender.append({}, raw=bytes(1 << 20))
     pruning = asyncio.create_task(store.prune(Retention(DAY, DAY), NOW + 2 * DAY, 0, 100))
     between = 0
     while not pruning.done():

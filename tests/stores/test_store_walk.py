@@ -24,7 +24,7 @@ async def test_every_accepted_event_comes_once_in_its_order(
     store: Store, appender: Appender, limit: int
 ) -> None:
     """Whole, page by page, however large the pages are."""
-    events = [await appender.append(body=b"%d" % n, key=f"k{n}") for n in range(7)]
+    events = [await appender.append(raw=b"%d" % n, key=f"k{n}") for n in range(7)]
     pages = await _walk(store, Query(limit=limit))
     assert [event for page in pages for event in page] == events
     assert all(len(page) <= limit for page in pages)
@@ -63,9 +63,9 @@ async def test_walk_is_filtered(
 async def test_page_ends_with_its_bytes(store: Store, appender: Appender) -> None:
     """A page has no more bytes of bodies than asked for, but at least one event, however large."""
     for size in (10, 10, 500, 10):
-        await appender.append(body=b"x" * size)
+        await appender.append(raw=b"x" * size)
     pages = await _walk(store, Query(), 20)
-    assert [[len(event.body) for event in page] for page in pages] == [[10, 10], [500], [10]]
+    assert [[len(event.raw) for event in page] for page in pages] == [[10, 10], [500], [10]]
 
 
 async def test_what_is_in_quarantine_is_left_out_until_it_is_released(

@@ -64,5 +64,5 @@ def test_event_is_a_frozen_value() -> None:
     """A transform can't change the event under the next forward's feet."""
     event = Event(1, "evt_1", "hello", "", "", "", "", 1_700_000_000.5, {}, {}, b"")
     with pytest.raises(AttributeError):
-        event.body = b"other"  # type: ignore[misc]  # what must not work
+        event.raw = b"other"  # type: ignore[misc]  # what must not work
     assert event.received == datetime(2023, 11, 14, 22, 13, 20, 500000, UTC)

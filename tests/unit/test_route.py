@@ -84,7 +84,7 @@ def event(body: bytes = b"{}", headers: Mapping[str, str] | None = None, **more:
         received_at=NOW,
         headers=headers or {},
         query={"q": "1"},
-        body=body,
+        raw=body,
         **facts,
     )
 
@@ -141,7 +141,7 @@ def test_quarantine_keeps_what_is_verified_but_invalid() -> None:
     found = checked(route(validator=NeedsName(), quarantines=True), b'{"no": 1}')
     assert found.invalid is not None
     assert found.invalid.reason is RequestReason.INVALID
-    assert found.body == b'{"no": 1}'
+    assert found.raw == b'{"no": 1}'
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"a": 1, "a": 2}'])
@@ -156,7 +156,7 @@ def test_quarantine_does_not_keep_what_is_malformed(body: bytes) -> None:
 def test_valid_body_gives_the_validators_payload() -> None:
     """Transforms see what the validator made of the body; expressions see the body itself."""
     found = checked(route(validator=NeedsName()), b'{"name": "Lan"}')
-    assert found.payload == {"checked": "Lan"}
+    assert found.body == {"checked": "Lan"}
     assert Expression("body.name", "request").value(found.scope) == "Lan"
     assert found.invalid is None
 
@@ -173,8 +173,8 @@ def test_validator_sees_the_decompressed_body() -> None:
 
     zipped = gzip.compress(b'{"name": "Lan"}')
     found = checked(route(validator=ByBytes()), zipped, {"content-encoding": "gzip"})
-    assert found.payload == Model(name="Lan")
-    assert found.body == zipped
+    assert found.body == Model(name="Lan")
+    assert found.raw == zipped
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_route_that_reads_no_json_leaves_the_body_alone() -> None:
     found = checked(
         route(reads_json=False), b"{", {"content-type": "image/png", "content-encoding": "br"}
     )
-    assert (found.body, found.payload) == (b"{", None)
+    assert (found.raw, found.body) == (b"{", None)
 
 
 def test_id_type_and_key_are_found() -> None:
@@ -480,7 +480,7 @@ def _raises_deep(_: Event) -> Any:
 
 
 def _divides(event: Event) -> Any:
-    return {"share": 1 / len(event.payload)}
+    return {"share": 1 / len(event.body)}
 
 
 def test_transform_that_raises_tells_its_own_line() -> None:
@@ -513,16 +513,16 @@ def test_whatever_a_transform_raises_only_its_delivery_pays(error: type[BaseExce
 
 
 def test_transform_sees_the_validated_payload() -> None:
-    """`event.payload` is what the validator made, read again from the stored bytes."""
+    """`event.body` is what the validator made, read again from the stored bytes."""
     seen: list[Any] = []
-    transformed(lambda event: seen.append(event.payload), b'{"name": "Lan"}', validator=NeedsName())
+    transformed(lambda event: seen.append(event.body), b'{"name": "Lan"}', validator=NeedsName())
     assert seen == [{"checked": "Lan"}]
 
 
 def test_transform_sees_the_bytes_where_no_json_is_read() -> None:
     """On a route that reads no JSON there is no payload; the body is at hand as bytes."""
     seen: list[Any] = []
-    transformed(lambda event: seen.extend([event.payload, event.body]), b"\xff", reads_json=False)
+    transformed(lambda event: seen.extend([event.body, event.raw]), b"\xff", reads_json=False)
     assert seen == [None, b"\xff"]
 
 

@@ -128,7 +128,7 @@ def test_invalid_vector_is_refused(vector: Vector) -> None:
 def test_valid_vector_with_another_body_is_refused(vector: Vector) -> None:
     """One byte more at the end of a signed body is noticed."""
     good = _incoming(vector)
-    changed = Incoming(good.headers, good.body + b" ", url=good.url)
+    changed = Incoming(good.headers, good.raw + b" ", url=good.url)
     scheme = FACTORIES[vector["provider"]](vector)
     with pytest.raises(NotVerified):
         scheme.verify(changed, _clock(vector))

@@ -130,10 +130,10 @@ class Plan:
             event = operation.append.event
             if (first := known.get(key)) is not None:
                 operation.duplicate_of, body = first
-                operation.conflicts = body != event.body
+                operation.conflicts = body != event.raw
             else:
                 operation.duplicate_of = ""
-                known[key] = event.id, event.body
+                known[key] = event.id, event.raw
                 remembered += (*key, event.seq, operation.append.dedupe_until)
         insert_many(connection, "INSERT OR REPLACE INTO dedupe", "", _DEDUPE_WIDTH, remembered)
         return any(operation.duplicate_of for operation in asked)

@@ -350,7 +350,7 @@ class SqliteStore:
         for row in found:
             event = rows.read_event(row[7:], self._tag)
             claimed.append(rows.read_delivery(row[:7], event, token))
-            size -= len(event.body)
+            size -= len(event.raw)
             if size <= 0:
                 break
         found.close()

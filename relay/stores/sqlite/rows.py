@@ -61,7 +61,7 @@ def event_row(append: Append) -> Row:
         write_owed(append.owed),
         urlencode(event.query, errors="surrogateescape") if event.query else "",
         write_headers(event.headers),
-        event.body,
+        event.raw,
     )
 
 
@@ -98,7 +98,7 @@ def read_event(row: Row, tag: int) -> Event:
         received_at=row[1],
         headers=read_headers(row[10]),
         query=dict(parse_qsl(row[9], keep_blank_values=True, errors="surrogateescape")),
-        body=row[11],
+        raw=row[11],
     )
 
 
