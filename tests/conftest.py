@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import running
 from tests.support.process import RelayProcess, StartProcess
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import StartTarget, Target
+
+# No deadline and no look at the clock, so that a slow machine fails nothing.
+settings.register_profile(
+    "relay", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("relay")
 
 
 @pytest.fixture

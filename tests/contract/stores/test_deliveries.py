@@ -8,7 +8,7 @@ from relay.delivery.settle import Settlement
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event
 from relay.stores.contract import DeliveryRecord, Store
-from tests.stores.engine import (
+from tests.contract.stores.engine import (
     DEADLINE,
     DELIVERED,
     DROPPED,

@@ -8,7 +8,7 @@ import pytest
 from relay.errors import DeliveryReason, StoreUnavailable, StoreUnusable
 from relay.event import DeliveryState, Event
 from relay.stores.contract import Commit, Store
-from tests.stores.engine import (
+from tests.contract.stores.engine import (
     DEADLINE,
     DELIVERED,
     NOW,

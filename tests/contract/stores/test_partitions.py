@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from relay.event import Event, Owed, partition_of
 from relay.stores.contract import Append, Store
 from relay.stores.sqlite.division import MOVED
-from tests.stores.engine import NOW, Appender, Engine, dead, settle, soon
+from tests.contract.stores.engine import NOW, Appender, Engine, dead, settle, soon
 
 LATER = NOW + 100
 MANY = 10**9

@@ -26,7 +26,7 @@ from relay.verify import (
 Vector = dict[str, Any]
 Factory = Callable[[Vector], Scheme]
 
-_FILE = Path(__file__).parent.parent / "data" / "vectors.json"
+_FILE = Path(__file__).parents[2] / "data" / "vectors.json"
 VECTORS: list[Vector] = json.loads(_FILE.read_bytes())["vectors"]
 
 

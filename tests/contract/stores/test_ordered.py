@@ -8,7 +8,7 @@ import pytest
 from relay.delivery.settle import Settlement
 from relay.event import Delivery, DeliveryState, Event
 from relay.stores.contract import Store
-from tests.stores.engine import (
+from tests.contract.stores.engine import (
     DELIVERED,
     DROPPED,
     NOW,

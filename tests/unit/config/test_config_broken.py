@@ -12,7 +12,7 @@ import pytest
 from relay.config import SecretsMode, load
 from relay.errors import ConfigInvalid
 
-CASES = Path(__file__).parent.parent / "data" / "config"
+CASES = Path(__file__).parents[2] / "data" / "config"
 NAMES = sorted(path.name for path in CASES.iterdir())
 _LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.+) — (?P<remedy>.+)")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.stores.contract import Store
-from tests.stores.engine import Appender, Engine, SqliteEngine
+from tests.contract.stores.engine import Appender, Engine, SqliteEngine
 
 
 @pytest.fixture(params=["sqlite"])

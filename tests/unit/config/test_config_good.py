@@ -15,7 +15,7 @@ from relay.errors import ConfigInvalid
 from relay.lanes.fit import DEFAULT_SCHEDULE
 from relay.verify.sign import decode_key
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "config" / "relay.yaml"
 _KEY = re.compile(r"(\s*)# (\s*[a-z_]+:(\s.*)?)")
 # Written in the file to show how they look: no default could stand for them.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.config import yaml as quick
 from relay.config.source import _read, plain
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = [ROOT / "config/relay.yaml", *sorted(ROOT.glob("routes/*/route.yaml"))]
 # What YAML is made of, and what its versions and readers disagree on.
 PIECES = st.sampled_from(

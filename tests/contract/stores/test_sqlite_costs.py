@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from relay.stores.sqlite import backlog
-from tests.stores.engine import DEADLINE, DELIVERED, NOW, Appender, SqliteEngine, soon, start_settle
+from tests.contract.stores.engine import (
+    DEADLINE,
+    DELIVERED,
+    NOW,
+    Appender,
+    SqliteEngine,
+    soon,
+    start_settle,
+)
 
 TOGETHER = 64
 

@@ -4,7 +4,7 @@ import pytest
 
 from relay.event import Event
 from relay.stores.contract import Query, Store
-from tests.stores.engine import NOW, Appender
+from tests.contract.stores.engine import NOW, Appender
 
 
 async def _walk(store: Store, query: Query, size: int = 1 << 20) -> list[list[Event]]:

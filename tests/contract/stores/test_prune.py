@@ -8,7 +8,16 @@ import pytest
 from relay.errors import DeliveryReason
 from relay.event import Event
 from relay.stores.contract import Retention, Store
-from tests.stores.engine import DELIVERED, DROPPED, NOW, Appender, Engine, dead, retry, settle
+from tests.contract.stores.engine import (
+    DELIVERED,
+    DROPPED,
+    NOW,
+    Appender,
+    Engine,
+    dead,
+    retry,
+    settle,
+)
 
 DAY = 86400.0
 WEEK = Retention(events=7 * DAY, dead=30 * DAY)

@@ -11,7 +11,7 @@ from pysqlite3 import dbapi2
 from relay.errors import StoreUnusable
 from relay.stores.contract import Retention
 from relay.stores.sqlite.engine import SqliteStore
-from tests.stores.engine import NOW, Appender, SqliteEngine, soon
+from tests.contract.stores.engine import NOW, Appender, SqliteEngine, soon
 
 DAY = 86400.0
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.errors import StoreUnavailable
 from relay.event import DeliveryState, Event, parse_id
 from relay.stores.contract import Commit, Store
-from tests.stores.engine import NOW, Appender, Engine, soon
+from tests.contract.stores.engine import NOW, Appender, Engine, soon
 
 LATER = time.time() + 3600  # deduplication asks the real clock
 EARLIER = time.time() - 1

@@ -4,7 +4,7 @@ import pytest
 
 from relay.errors import DeliveryReason
 from relay.stores.contract import Query, Store
-from tests.stores.engine import DELIVERED, NOW, Appender, dead, settle
+from tests.contract.stores.engine import DELIVERED, NOW, Appender, dead, settle
 
 
 async def test_events_are_listed_newest_first(store: Store, appender: Appender) -> None:
