@@ -8,24 +8,24 @@ from pathlib import Path
 
 import typer
 
-# In the order in which help lists them: name, module, function.
+# In the order in which help lists them: name, module under relay.cli, function.
 _COMMANDS = (
     ("run", "run", "run"),
-    ("check", "offline", "check"),
-    ("routes", "offline", "routes"),
-    ("try", "offline", "try_"),
-    ("test", "offline", "test"),
-    ("send", "send", "send"),
-    ("sink", "sink", "sink"),
-    ("why", "online", "why"),
-    ("events", "online", "events"),
-    ("dead", "online", "dead"),
-    ("replay", "replay", "replay"),
-    ("export", "export", "export"),
-    ("pause", "online", "pause"),
-    ("resume", "online", "resume"),
-    ("schema", "offline", "schema"),
-    ("version", "version", "version"),
+    ("check", "offline.check", "check"),
+    ("routes", "offline.routes", "routes"),
+    ("try", "offline.try_", "try_"),
+    ("test", "offline.test", "test"),
+    ("send", "offline.send", "send"),
+    ("sink", "offline.sink", "sink"),
+    ("why", "online.why", "why"),
+    ("events", "online.events", "events"),
+    ("dead", "online.dead", "dead"),
+    ("replay", "online.replay", "replay"),
+    ("export", "online.export", "export"),
+    ("pause", "online.pause", "pause"),
+    ("resume", "online.pause", "resume"),
+    ("schema", "offline.schema", "schema"),
+    ("version", "offline.version", "version"),
 )
 
 

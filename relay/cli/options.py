@@ -1,5 +1,6 @@
 """Options that several commands share, and what they lead to."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from relay.cli import show
 from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid
+from relay.routing.route import Route
 
 Config = Annotated[
     Path,
@@ -18,6 +20,9 @@ Config = Annotated[
 DEFAULT_CONFIG = Path("config/relay.yaml")
 EventId = Annotated[str, typer.Argument(help="The relay's id of the event, or the sender's.")]
 Sender = Annotated[str, typer.Option(help="Which sender to be, on a route that has several.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, the newest first.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Url = Annotated[
     str, typer.Option("--url", help="The admin listener, if it is not the configuration's.")
@@ -38,3 +43,31 @@ def loaded(config: Path, mode: SecretsMode) -> Loaded:
         return load(config, mode)
     except ConfigInvalid as error:
         show.invalid(error)
+
+
+def pick(found: Mapping[str, Route], name: str) -> Route:
+    """Return a route by name, or say which there are and exit."""
+    route = found.get(name)
+    if route is None:
+        show.fail(f"there is no route {name!r}; there are: {', '.join(found)}", 2)
+    return route
+
+
+def pick_sender(route: Route, sender: str) -> None:
+    """Return if `sender` is one of the route's ('' of a route without named ones), or exit."""
+    if sender in route.schemes:
+        return
+    if "" in route.schemes:
+        show.fail(f"the route {route.name} has no named senders; leave --sender out", 2)
+    show.fail(f"name one of its senders with --sender: {', '.join(route.schemes)}", 2)
+
+
+def parse_headers(given: list[str]) -> dict[str, str]:
+    """Return `NAME: VALUE` options as headers, or exit."""
+    headers = {}
+    for text in given:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            show.fail(f"{text!r} is not a header; write NAME: VALUE", 2)
+        headers[name.strip().lower()] = value.strip()
+    return headers

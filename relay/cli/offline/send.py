@@ -12,7 +12,6 @@ import aiohttp
 import typer
 
 from relay.cli import options, show
-from relay.cli.offline import parse_headers, pick, pick_sender
 from relay.config import SecretsMode
 
 _TIMEOUT = 30.0  # seconds
@@ -28,14 +27,18 @@ def send(
 ) -> None:
     """Sign a body with the route's own secret, post it, and print the answer."""
     found = options.loaded(config, SecretsMode.READ)
-    chosen = pick(found.routes, route)
-    pick_sender(chosen, sender)
+    chosen = options.pick(found.routes, route)
+    options.pick_sender(chosen, sender)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         show.fail(f"{file}: {error.strerror}", 2)
     signed = chosen.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", time.time())
-    headers = {"content-type": "application/json", **parse_headers(header), **signed.headers}
+    headers = {
+        "content-type": "application/json",
+        **options.parse_headers(header),
+        **signed.headers,
+    }
     (path,) = (path for path, who in chosen.paths.items() if who == sender)
     url = f"http://{found.config.listen}{path}"
     status, answer = asyncio.run(_post(url, body, headers))

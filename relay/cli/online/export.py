@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from yarl import URL
 
 from relay.cli import options, show
-from relay.cli.client import Client, client
+from relay.cli.online.client import Client, client
 from relay.event import SEQ_SHIFT, parse_id
 
 _PATIENCE = 60.0  # seconds for a page

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from relay.cli import options, show
-from relay.cli.client import Client, client
+from relay.cli.online.client import Client, client
 from relay.delivery.rate import Rate, take
 from relay.fields.units import parse_rate
 

@@ -1,0 +1,42 @@
+"""`relay check`: every problem of the configuration, its targets and all routes at once."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from relay.cli import options, show
+from relay.config import SecretsMode, load
+from relay.errors import ConfigInvalid
+
+
+def check(
+    config: options.Config = options.DEFAULT_CONFIG,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check the configuration, its targets and all routes; print every problem at once."""
+    if not config.is_file():
+        show.fail(f"there is no {config}; name a configuration with --config", 2)
+    try:
+        found = load(config, SecretsMode.PRETEND)
+    except ConfigInvalid as error:
+        if not as_json:
+            show.invalid(error)
+        show.as_json({"ok": False, "problems": [
+            {"file": p.file, "line": p.line, "column": p.column, "message": p.message, "remedy": p.remedy}
+            for p in error.problems
+        ]})  # fmt: skip
+        raise SystemExit(1) from None
+    bad = strict and bool(found.warnings)
+    if as_json:
+        show.as_json({"ok": not bad, "warnings": found.warnings, "digest": found.digest})
+    else:
+        for warning in found.warnings:
+            show.errors().print(f"[yellow]warning[/yellow]: {escape(warning)}")
+        show.console().print(
+            f"{show.mark(ok=not bad)} {len(found.routes)} routes, {len(found.targets)} targets, "
+            f"digest {found.digest}"
+        )
+    if bad:
+        raise SystemExit(1)

@@ -1,0 +1,46 @@
+"""`relay test`: the routes' samples, run offline."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from relay.cli import options, show
+from relay.config import SecretsMode
+from relay.routing import trial
+
+
+def test(
+    names: Annotated[list[str] | None, typer.Argument(help="Routes; all if none is named.")] = None,
+    config: options.Config = options.DEFAULT_CONFIG,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run the samples of the routes offline."""
+    found = options.loaded(config, SecretsMode.PRETEND)
+    chosen = (
+        [options.pick(found.routes, name) for name in names]
+        if names
+        else list(found.routes.values())
+    )
+    folder = (config.parent / found.config.routes).resolve()
+    results: list[dict[str, object]] = []
+    for route in chosen:
+        for path in sorted((folder / route.name / "samples").glob("*.json")):
+            try:
+                faults = trial.judge(trial.read_sample(path), route, found.targets)
+            except trial.SampleInvalid as error:
+                faults = [str(error)]
+            results.append(
+                {"route": route.name, "sample": path.stem, "ok": not faults, "faults": faults}
+            )
+            if not as_json:
+                show.console().print(f"{show.mark(ok=not faults)} {route.name}/{path.stem}")
+                for fault in faults:
+                    show.console().print(f"    {escape(fault)}")
+    failed = sum(not result["ok"] for result in results)
+    if as_json:
+        show.as_json({"ok": not failed, "samples": results})
+    else:
+        show.console().print(f"{len(results) - failed} passed, {failed} failed")
+    if failed or not results:
+        raise SystemExit(1)
