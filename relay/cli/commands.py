@@ -55,10 +55,10 @@ def _told(module: str, function: str) -> str:
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_bytes())
-    found = next(
+    definition = next(
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
     )
-    return ast.get_docstring(found) or ""
+    return ast.get_docstring(definition) or ""
 
 
 def _listed() -> None:
@@ -71,4 +71,4 @@ def _relay() -> None:
 
 def main() -> None:
     """Run the command line."""
-    build(next((given for given in sys.argv[1:] if given != "--"), ""))()
+    build(next((argument for argument in sys.argv[1:] if argument != "--"), ""))()

@@ -45,11 +45,11 @@ def loaded(config: Path, mode: SecretsMode) -> Loaded:
         show.invalid(error)
 
 
-def pick(found: Mapping[str, Route], name: str) -> Route:
+def pick(routes: Mapping[str, Route], name: str) -> Route:
     """Return a route by name, or say which there are and exit."""
-    route = found.get(name)
+    route = routes.get(name)
     if route is None:
-        show.fail(f"there is no route {name!r}; there are: {', '.join(found)}", 2)
+        show.fail(f"there is no route {name!r}; there are: {', '.join(routes)}", 2)
     return route
 
 
@@ -62,10 +62,10 @@ def pick_sender(route: Route, sender: str) -> None:
     show.fail(f"name one of its senders with --sender: {', '.join(route.schemes)}", 2)
 
 
-def parse_headers(given: list[str]) -> dict[str, str]:
+def parse_headers(lines: list[str]) -> dict[str, str]:
     """Return `NAME: VALUE` options as headers, or exit."""
     headers = {}
-    for text in given:
+    for text in lines:
         name, colon, value = text.partition(":")
         if not colon or not name.strip():
             show.fail(f"{text!r} is not a header; write NAME: VALUE", 2)

@@ -33,7 +33,7 @@ def run(
         show.errors().print(f"[yellow]warning[/yellow]: {warning}")
     own_alarm()
     try:
-        uvloop.run(serve(loaded, _tell if as_json else _greet, watch=watch))
+        uvloop.run(serve(loaded, _print_json if as_json else _print_greeting, watch=watch))
     except StoreUnusable as error:
         show.fail(str(error))
     except OSError as error:
@@ -112,13 +112,13 @@ def _addresses(loaded: Loaded, relay: Relay) -> tuple[dict[str, str], str]:
     return incoming, f"http://{loaded.config.admin.listen.rpartition(':')[0]}:{relay.admin_port}"
 
 
-def _tell(loaded: Loaded, relay: Relay) -> None:
+def _print_json(loaded: Loaded, relay: Relay) -> None:
     incoming, admin = _addresses(loaded, relay)
-    told = {"incoming": list(incoming), "console": f"{admin}/", "metrics": f"{admin}/metrics"}
-    print(json.dumps(told), flush=True)
+    addresses = {"incoming": list(incoming), "console": f"{admin}/", "metrics": f"{admin}/metrics"}
+    print(json.dumps(addresses), flush=True)
 
 
-def _greet(loaded: Loaded, relay: Relay) -> None:
+def _print_greeting(loaded: Loaded, relay: Relay) -> None:
     incoming, admin = _addresses(loaded, relay)
     print("relay is running; stop it with Ctrl-C\n")
     print(f"  console   {admin}/\n  metrics   {admin}/metrics\n\n  incoming")

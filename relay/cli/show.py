@@ -41,12 +41,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        grid.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(escape(str(cell)) for cell in row))
-    console().print(made)
+        grid.add_row(*(escape(str(cell)) for cell in row))
+    console().print(grid)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -55,10 +55,10 @@ def header_name(value: str) -> str:
 
 def own_header(value: str) -> str:
     """Return the name of a header that a config may set in lower case, or raise with the remedy."""
-    given = header_name(value)
-    if given in FRAMING or given.startswith("proxy-"):
-        raise fault(f"{given} is not yours to set", "remove it; the relay frames what it sends")
-    return given
+    lowered = header_name(value)
+    if lowered in FRAMING or lowered.startswith("proxy-"):
+        raise fault(f"{lowered} is not yours to set", "remove it; the relay frames what it sends")
+    return lowered
 
 
 def is_header_value(text: str) -> bool:
@@ -73,8 +73,8 @@ def own_headers(headers: dict[str, str]) -> dict[str, str]:
 
 def listen_address(value: str) -> str:
     """Return HOST:PORT as it was given, or raise with the remedy."""
-    found = _LISTEN.fullmatch(value)
-    if found is None or int(found[2]) > PORTS:
+    match = _LISTEN.fullmatch(value)
+    if match is None or int(match[2]) > PORTS:
         raise fault(
             f"{value!r} is not an address to listen on", "write HOST:PORT, such as 127.0.0.1:8080"
         )

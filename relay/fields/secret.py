@@ -75,16 +75,16 @@ class Secrets:
             raise SecretUnavailable(
                 f"managed:{name} has not been made yet", "start the relay once: it makes the secret"
             )
-        made = b"whsec_" + base64.b64encode(secrets.token_bytes(_BYTES))
+        secret = b"whsec_" + base64.b64encode(secrets.token_bytes(_BYTES))
         if self._mode is SecretsMode.PRETEND:
-            return self._pretended.setdefault(name, made)
+            return self._pretended.setdefault(name, secret)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(made)
+            file.write(secret)
             file.flush()
             os.fsync(file.fileno())
-        return made
+        return secret
 
 
 def _from_environment(name: str) -> bytes:

@@ -21,22 +21,22 @@ _SIZE = re.compile(rf"{_NUMBER}(B|KiB|MiB|GiB)")
 
 def parse_duration(value: Any) -> float:
     """Return seconds; raise with the remedy for anything but a number and its unit."""
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         raise fault(
             f"{value!r} is not a duration", "write a number and ms, s, m, h or d, such as 30s"
         )
-    return float(found[1]) * _SECONDS[found[2]]
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def parse_size(value: Any) -> int:
     """Return bytes; raise with the remedy for anything but a number and its unit."""
-    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         raise fault(
             f"{value!r} is not a size", "write a number and B, KiB, MiB or GiB, such as 1MiB"
         )
-    return int(float(found[1]) * _BYTES[found[2]])
+    return int(float(match[1]) * _BYTES[match[2]])
 
 
 def fault(message: str, remedy: str) -> PydanticCustomError:
@@ -51,12 +51,12 @@ def parse_retention(value: Any) -> float:
 
 def parse_rate(value: Any) -> Rate:
     """Return the rate; raise with the remedy for anything but a count, a slash and s, m or h."""
-    found = _RATE.fullmatch(value) if isinstance(value, str) else None
-    if found is None or float(found[1]) <= 0:
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or float(match[1]) <= 0:
         raise fault(
             f"{value!r} is not a rate", "write a number, a slash and s, m or h, such as 50/s"
         )
-    return Rate(float(found[1]), _SECONDS[found[2]])
+    return Rate(float(match[1]), _SECONDS[match[2]])
 
 
 def parse_range(value: Any) -> Network:

@@ -281,17 +281,17 @@ def parse(text: str) -> Fault:
         raise ValueError(f"there is no {name!r}; there are {', '.join(FAULTS)}")
     kind = FAULTS[name]
     if not value:
-        made: Fault = kind()
-        return made
+        chosen: Fault = kind()
+        return chosen
     parameters = fields(kind)
     if not parameters:
         raise ValueError(f"{name} takes no value")
     default: Any = parameters[0].default
     try:
-        made = kind(type(default)(value))
+        chosen = kind(type(default)(value))
     except ValueError:
         raise ValueError(f"{name} takes a number of {parameters[0].name}, not {value!r}") from None
-    return made
+    return chosen
 
 
 async def serve(

@@ -19,7 +19,7 @@ def check(
     if not config.is_file():
         show.fail(f"there is no {config}; name a configuration with --config", 2)
     try:
-        found = load(config, SecretsMode.PRETEND)
+        loaded = load(config, SecretsMode.PRETEND)
     except ConfigInvalid as error:
         if not as_json:
             show.invalid(error)
@@ -28,15 +28,15 @@ def check(
             for p in error.problems
         ]})  # fmt: skip
         raise SystemExit(1) from None
-    bad = strict and bool(found.warnings)
+    bad = strict and bool(loaded.warnings)
     if as_json:
-        show.as_json({"ok": not bad, "warnings": found.warnings, "digest": found.digest})
+        show.as_json({"ok": not bad, "warnings": loaded.warnings, "digest": loaded.digest})
     else:
-        for warning in found.warnings:
+        for warning in loaded.warnings:
             show.errors().print(f"[yellow]warning[/yellow]: {escape(warning)}")
         show.console().print(
-            f"{show.mark(ok=not bad)} {len(found.routes)} routes, {len(found.targets)} targets, "
-            f"digest {found.digest}"
+            f"{show.mark(ok=not bad)} {len(loaded.routes)} routes, {len(loaded.targets)} targets, "
+            f"digest {loaded.digest}"
         )
     if bad:
         raise SystemExit(1)

@@ -11,16 +11,19 @@ def routes(
     config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJson = False
 ) -> None:
     """List incoming URLs, how they are verified, and where they forward to."""
-    found = options.loaded(config, SecretsMode.PRETEND)
-    described = [describe(route) for route in found.routes.values()]
+    loaded = options.loaded(config, SecretsMode.PRETEND)
+    described = [describe(route) for route in loaded.routes.values()]
     if as_json:
-        show.as_json({"listen": found.config.listen, "routes": described})
+        show.as_json({"listen": loaded.config.listen, "routes": described})
         return
     rows = []
-    for one in described:
-        urls = [(f"http://{found.config.listen}{path}", one["scheme"]) for path in one["paths"]]
+    for description in described:
+        urls = [
+            (f"http://{loaded.config.listen}{path}", description["scheme"])
+            for path in description["paths"]
+        ]
         forwards = [
-            (forward["name"], forward["to"], forward["when"]) for forward in one["forwards"]
+            (forward["name"], forward["to"], forward["when"]) for forward in description["forwards"]
         ]
         rows += [
             (*(url or ("", "")), *(forward or ("", "", "")))

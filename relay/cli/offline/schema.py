@@ -18,5 +18,5 @@ def schema(
 ) -> None:
     """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors; always JSON."""
     model = {"relay": RelayFile, "targets": TargetsFile, "route": RouteFile}[of]
-    made = TypeAdapter[object](model).json_schema()
-    show.as_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **made})
+    document = TypeAdapter[object](model).json_schema()
+    show.as_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **document})

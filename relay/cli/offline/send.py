@@ -26,21 +26,21 @@ def send(
     as_json: options.AsJson = False,
 ) -> None:
     """Sign a body with the route's own secret, post it, and print the answer."""
-    found = options.loaded(config, SecretsMode.READ)
-    chosen = options.pick(found.routes, route)
-    options.pick_sender(chosen, sender)
+    loaded = options.loaded(config, SecretsMode.READ)
+    selected = options.pick(loaded.routes, route)
+    options.pick_sender(selected, sender)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         show.fail(f"{file}: {error.strerror}", 2)
-    signed = chosen.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", time.time())
+    signed = selected.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", time.time())
     headers = {
         "content-type": "application/json",
         **options.parse_headers(header),
         **signed.headers,
     }
-    (path,) = (path for path, who in chosen.paths.items() if who == sender)
-    url = f"http://{found.config.listen}{path}"
+    (path,) = (path for path, who in selected.paths.items() if who == sender)
+    url = f"http://{loaded.config.listen}{path}"
     status, answer = asyncio.run(_post(url, body, headers))
     if as_json:
         show.as_json({"status": status, "answer": answer})

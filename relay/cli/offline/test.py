@@ -16,18 +16,18 @@ def test(
     as_json: options.AsJson = False,
 ) -> None:
     """Run the samples of the routes offline."""
-    found = options.loaded(config, SecretsMode.PRETEND)
-    chosen = (
-        [options.pick(found.routes, name) for name in names]
+    loaded = options.loaded(config, SecretsMode.PRETEND)
+    selected = (
+        [options.pick(loaded.routes, name) for name in names]
         if names
-        else list(found.routes.values())
+        else list(loaded.routes.values())
     )
-    folder = (config.parent / found.config.routes).resolve()
+    folder = (config.parent / loaded.config.routes).resolve()
     results: list[dict[str, object]] = []
-    for route in chosen:
+    for route in selected:
         for path in sorted((folder / route.name / "samples").glob("*.json")):
             try:
-                faults = trial.judge(trial.read_sample(path), route, found.targets)
+                faults = trial.judge(trial.read_sample(path), route, loaded.targets)
             except trial.SampleInvalid as error:
                 faults = [str(error)]
             results.append(

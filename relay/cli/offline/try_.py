@@ -25,8 +25,8 @@ def try_(
     as_json: options.AsJson = False,
 ) -> None:
     """Walk a request through a route and show each step; nothing is sent."""
-    found = options.loaded(config, SecretsMode.PRETEND)
-    chosen = options.pick(found.routes, route)
+    loaded = options.loaded(config, SecretsMode.PRETEND)
+    selected = options.pick(loaded.routes, route)
     headers = {"content-type": "application/json"} | options.parse_headers(header)
     signed, query = True, dict[str, str]()
     try:
@@ -38,9 +38,9 @@ def try_(
             body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except (OSError, trial.SampleInvalid) as error:
         show.fail(str(error), 2)
-    options.pick_sender(chosen, sender)
+    options.pick_sender(selected, sender)
     result = trial.attempt(
-        chosen, found.targets, body, headers, query=query, sender=sender, signed=signed
+        selected, loaded.targets, body, headers, query=query, sender=sender, signed=signed
     )
     ok = all(step.ok for step in result.steps)
     if as_json:

@@ -29,22 +29,22 @@ class Client:
         """Return the JSON answer to a POST, or say what failed and exit."""
         return self._fine(*self.ask("POST", path, json=body))
 
-    def ask(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
         """Return the status and the JSON answer, or say that no relay answers and exit."""
-        return asyncio.run(self._ask(method, path, **given))
+        return asyncio.run(self._ask(method, path, **request))
 
     def _fine(self, status: int, answer: Any) -> Any:
         if status >= 300:
             show.fail(str(answer.get("detail", status)))
         return answer
 
-    async def _ask(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
+    async def _ask(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.request(method, self.url + path, headers=headers, **given) as response,
+                session.request(method, self.url + path, headers=headers, **request) as response,
             ):
                 return response.status, await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -57,5 +57,7 @@ def client(config: Path, url: str, token: str) -> Client:
     """Return the client for `--url` and `--token`, or for what the configuration says."""
     if url:
         return Client(url.rstrip("/"), token)
-    found = options.loaded(config, SecretsMode.READ)
-    return Client(f"http://{found.config.admin.listen}", token or found.admin_token.decode())
+    configured = options.loaded(config, SecretsMode.READ)
+    return Client(
+        f"http://{configured.config.admin.listen}", token or configured.admin_token.decode()
+    )

@@ -28,9 +28,9 @@ def dead(
         ("died", "event", "target", "reason", "status", "attempts", "detail"),
         [
             (
-                one["settled"], one["event"], one["target"], one["reason"],
-                one["status"] or "", one["attempts"], one["detail"],
+                letter["settled"], letter["event"], letter["target"], letter["reason"],
+                letter["status"] or "", letter["attempts"], letter["detail"],
             )
-            for one in answer["dead"]
+            for letter in answer["dead"]
         ],
     )  # fmt: skip

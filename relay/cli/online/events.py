@@ -40,4 +40,6 @@ def events(
 def _states(event: dict[str, Any]) -> str:
     if event["quarantined"]:
         return "quarantined"
-    return ", ".join(f"{one['target']} {one['state']}" for one in event["deliveries"])
+    return ", ".join(
+        f"{delivery['target']} {delivery['state']}" for delivery in event["deliveries"]
+    )

@@ -47,13 +47,13 @@ def export(
     """
     end = _moment("--until", until) or time.time()
     _moment("--since", since)
-    asked = client(config, url, token)
+    relay = client(config, url, token)
     query = {"route": route, "type": type_, "since": since, "until": until}
     try:
         with _opened(output) as file, _progress(end) as tell:
-            count = asyncio.run(_copy(asked, query, file, tell))
+            count = asyncio.run(_copy(relay, query, file, tell))
             if not count and all(
-                one["route"] != route for one in asked.get("/api/routes")["routes"]
+                listed["route"] != route for listed in relay.get("/api/routes")["routes"]
             ):
                 show.fail(f"there is no route {route!r}, and no event of it")
     except BrokenPipeError:
@@ -71,11 +71,11 @@ def export(
         show.console().print(f"{show.mark(ok=True)} {count} events in {output}")
 
 
-async def _copy(asked: Client, query: Mapping[str, str], file: BinaryIO, tell: Tell) -> int:
+async def _copy(relay: Client, query: Mapping[str, str], file: BinaryIO, tell: Tell) -> int:
     """Write page after page; return how many events there were, or say what failed and exit."""
-    headers = {"authorization": f"Bearer {asked.token}"} if asked.token else {}
+    headers = {"authorization": f"Bearer {relay.token}"} if relay.token else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_read=_PATIENCE, sock_connect=_PATIENCE)
-    count, page = 0, URL(asked.url + "/api/export").with_query(query)
+    count, page = 0, URL(relay.url + "/api/export").with_query(query)
     try:
         async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
             while True:
@@ -98,7 +98,7 @@ async def _copy(asked: Client, query: Mapping[str, str], file: BinaryIO, tell: T
                     tell(count, (at[0] >> SEQ_SHIFT) / 1000 if at else 0.0)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         show.fail(
-            f"the relay at {asked.url} does not answer ({str(error) or type(error).__name__})"
+            f"the relay at {relay.url} does not answer ({str(error) or type(error).__name__})"
         )
 
 

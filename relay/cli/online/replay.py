@@ -50,11 +50,11 @@ def replay(
 
     An ID replays what is dead of it (with --target, what that target got). Filters add up.
     """
-    asked = client(config, url, token)
+    relay = client(config, url, token)
     narrowed = {"target": target, "reason": reason, "route": route, "since": since, "until": until}
     filtered = any((reason, route, since, until, dead, quarantined))
     if event_id and not filtered:
-        _one(asked, event_id, target, as_json=as_json)
+        _replay_event(relay, event_id, target, as_json=as_json)
         return
     if event_id or not (filtered or target):
         show.fail(
@@ -66,27 +66,31 @@ def replay(
             "what is in quarantine has no target yet: filter it by --route, --since, --until", 2
         )
     pace = _pace(rate)
-    found = list(_quarantined(asked, narrowed) if quarantined else _dead(asked, narrowed))
+    chosen = list(
+        _list_quarantined(relay, narrowed) if quarantined else _list_dead(relay, narrowed)
+    )
     if dry_run:
-        _tell(found, as_json=as_json)
+        _preview(chosen, as_json=as_json)
     else:
-        _all(asked, found, pace, as_json=as_json)
+        _replay_all(relay, chosen, pace, as_json=as_json)
 
 
-def _all(asked: Client, found: list[dict[str, Any]], pace: Rate | None, *, as_json: bool) -> None:
+def _replay_all(
+    relay: Client, chosen: list[dict[str, Any]], pace: Rate | None, *, as_json: bool
+) -> None:
     replayed, refused = Counter[str](), list[dict[str, str]]()
     with Progress(console=show.errors(), disable=as_json, transient=True) as progress:
-        bar = progress.add_task("replaying", total=len(found))
-        for part in _paced(found, pace):
-            if dead := [one for one in part if "n" in one]:
-                replayed.update(asked.post("/api/replay", {"deliveries": dead})["replayed"])
-            refused += _release(asked, [one for one in part if "n" not in one], replayed)
+        bar = progress.add_task("replaying", total=len(chosen))
+        for part in _paced(chosen, pace):
+            if dead := [item for item in part if "n" in item]:
+                replayed.update(relay.post("/api/replay", {"deliveries": dead})["replayed"])
+            refused += _release(relay, [item for item in part if "n" not in item], replayed)
             progress.advance(bar, len(part))
     if as_json:
-        show.as_json({"found": len(found), "replayed": dict(replayed), "refused": refused})
+        show.as_json({"found": len(chosen), "replayed": dict(replayed), "refused": refused})
     else:
-        for one in refused:
-            show.console().print(f"{show.mark(ok=False)} {one['event']}: {escape(one['why'])}")
+        for item in refused:
+            show.console().print(f"{show.mark(ok=False)} {item['event']}: {escape(item['why'])}")
         show.console().print(
             f"{show.mark(ok=True)} {replayed.total()} replayed {_by_target(replayed)}"
         )
@@ -101,8 +105,8 @@ def _pace(rate: str) -> Rate | None:
         show.fail(f"--rate: {error}", 2)
 
 
-def _one(asked: Client, event_id: str, target: str, *, as_json: bool) -> None:
-    answer = asked.post("/api/replay", {"id": event_id, "target": target})
+def _replay_event(relay: Client, event_id: str, target: str, *, as_json: bool) -> None:
+    answer = relay.post("/api/replay", {"id": event_id, "target": target})
     if as_json:
         show.as_json(answer)
     elif answer["replayed"]:
@@ -113,47 +117,47 @@ def _one(asked: Client, event_id: str, target: str, *, as_json: bool) -> None:
         )
 
 
-def _dead(asked: Client, narrowed: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _list_dead(relay: Client, narrowed: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Find every dead letter of the filter, a page at a time."""
     before = ""
-    while page := asked.get("/api/dead", {**narrowed, "limit": str(_PAGE), "before": before})[
+    while page := relay.get("/api/dead", {**narrowed, "limit": str(_PAGE), "before": before})[
         "dead"
     ]:
-        for one in page:
+        for item in page:
             yield {
-                "event": one["event"],
-                "n": one["n"],
-                "target": one["target"],
-                "reason": one["reason"],
+                "event": item["event"],
+                "n": item["n"],
+                "target": item["target"],
+                "reason": item["reason"],
             }
         before = page[-1]["event"]
 
 
-def _quarantined(asked: Client, narrowed: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _list_quarantined(relay: Client, narrowed: dict[str, str]) -> Iterator[dict[str, Any]]:
     query = {**narrowed, "limit": str(_PAGE), "quarantined": "true"}
     before = ""
-    while page := asked.get("/api/events", {**query, "before": before})["events"]:
-        for one in page:
-            yield {"event": one["id"], "target": one["route"], "reason": "quarantined"}
+    while page := relay.get("/api/events", {**query, "before": before})["events"]:
+        for item in page:
+            yield {"event": item["id"], "target": item["route"], "reason": "quarantined"}
         before = page[-1]["id"]
 
 
 def _release(
-    asked: Client, part: list[dict[str, Any]], replayed: Counter[str]
+    relay: Client, part: list[dict[str, Any]], replayed: Counter[str]
 ) -> list[dict[str, str]]:
     refused = []
-    for one in part:
-        status, answer = asked.ask("POST", "/api/replay", json={"id": one["event"]})
+    for item in part:
+        status, answer = relay.ask("POST", "/api/replay", json={"id": item["event"]})
         if status < 300:
             replayed.update(answer["replayed"])
         else:
-            refused.append({"event": one["event"], "why": str(answer.get("detail", status))})
+            refused.append({"event": item["event"], "why": str(answer.get("detail", status))})
     return refused
 
 
-def _paced(found: list[dict[str, Any]], rate: Rate | None) -> Iterator[list[dict[str, Any]]]:
+def _paced(chosen: list[dict[str, Any]], rate: Rate | None) -> Iterator[list[dict[str, Any]]]:
     """Give the list in parts, no faster than the rate."""
-    rest, due, size = iter(found), 0.0, _CHUNK
+    rest, due, size = iter(chosen), 0.0, _CHUNK
     if rate is not None:
         size = max(1, min(_CHUNK, int(rate.count / rate.seconds / _TICKS)))
         rate = Rate(rate.count / size, rate.seconds)
@@ -164,19 +168,19 @@ def _paced(found: list[dict[str, Any]], rate: Rate | None) -> Iterator[list[dict
         yield part
 
 
-def _tell(found: list[dict[str, Any]], *, as_json: bool) -> None:
-    counted = Counter((one["target"], one["reason"]) for one in found)
+def _preview(chosen: list[dict[str, Any]], *, as_json: bool) -> None:
+    counted = Counter((item["target"], item["reason"]) for item in chosen)
     if as_json:
-        told = [
+        counts = [
             {"target": target, "reason": reason, "count": n}
             for (target, reason), n in counted.items()
         ]
-        show.as_json({"found": len(found), "would_replay": told})
+        show.as_json({"found": len(chosen), "would_replay": counts})
         return
     show.table(
         ("target", "reason", "count"), [(*key, count) for key, count in sorted(counted.items())]
     )
-    show.console().print(f"{len(found)} would be replayed")
+    show.console().print(f"{len(chosen)} would be replayed")
 
 
 def _by_target(replayed: Counter[str]) -> str:

@@ -39,14 +39,14 @@ def _tell(event: dict[str, Any]) -> None:
         )
     elif not event["deliveries"]:
         show.console().print("  owes no delivery: no forward took it")
-    for one in event["deliveries"]:
+    for delivery in event["deliveries"]:
         arrow = (
-            one["target"]
-            if one["forward"] == one["target"]
-            else f"{one['forward']} → {one['target']}"
+            delivery["target"]
+            if delivery["forward"] == delivery["target"]
+            else f"{delivery['forward']} → {delivery['target']}"
         )
-        show.console().print(f"  [bold]{escape(arrow)}[/bold]  {_fate(one)}")
-        for failed in one["failed"]:
+        show.console().print(f"  [bold]{escape(arrow)}[/bold]  {_fate(delivery)}")
+        for failed in delivery["failed"]:
             status = f" {failed['status']}" if failed["status"] else ""
             show.console().print(
                 f"    attempt {failed['attempt']}  {failed['at']}  {failed['duration']:.3f} s  "
@@ -54,16 +54,16 @@ def _tell(event: dict[str, Any]) -> None:
             )
 
 
-def _fate(one: dict[str, Any]) -> str:
-    attempts = f"{one['attempts']} attempt{'s' if one['attempts'] != 1 else ''}"
-    match one["state"]:
+def _fate(delivery: dict[str, Any]) -> str:
+    attempts = f"{delivery['attempts']} attempt{'s' if delivery['attempts'] != 1 else ''}"
+    match delivery["state"]:
         case "delivered":
-            return f"[green]delivered[/green] {one['settled']} after {attempts}"
+            return f"[green]delivered[/green] {delivery['settled']} after {attempts}"
         case "dead":
-            return f"[red]dead[/red] {one['settled']}: {one['reason']} after {attempts}"
+            return f"[red]dead[/red] {delivery['settled']}: {delivery['reason']} after {attempts}"
         case "dropped":
-            return f"dropped {one['settled']} by its transform"
-        case state if one["attempts"]:
-            return f"[yellow]{state}[/yellow] after {attempts}, next due {one['due'] or 'now'}"
+            return f"dropped {delivery['settled']} by its transform"
+        case state if delivery["attempts"]:
+            return f"[yellow]{state}[/yellow] after {attempts}, next due {delivery['due'] or 'now'}"
         case state:
             return f"[yellow]{state}[/yellow], not attempted yet"
