@@ -2,6 +2,7 @@
 
 import asyncio
 import platform
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 import relay
 from relay import admin
+from relay.admin.health import Health, Phase
 from relay.admin.server import StrictRunner
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
@@ -20,12 +22,11 @@ from relay.metrics.series import Metrics
 from relay.public.connection import Listener
 from relay.public.server import Server, ServerLimits
 from relay.routing.route import Route
-from relay.stores.contract import Commit, Pruned, Retention
+from relay.stores.contract import Commit, Retention
 from relay.stores.sqlite.engine import SqliteStore
+from relay.stores.upkeep import is_full, prune
 
-PRUNE = 200  # events that are looked at together
-PRUNE_PAUSE = 60.0  # seconds between two walks
-DISK_PAUSE = 1.0  # seconds between two looks at the free space
+_DISK = 1.0  # seconds between two looks at the free space
 _HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
 _LATE = 2.0  # seconds for connections that are not idle when the time to end has come
 _FIELD = 16380  # bytes of a header line
@@ -50,8 +51,11 @@ class Relay:
     def __init__(self, loaded: Loaded) -> None:
         limits = loaded.config.limits
         self._loaded = loaded
-        self._unready = "starting"
+        self._phase = Phase.STARTING
+        self._failure = ""
         self._reloading = asyncio.Lock()
+        self._undo = AsyncExitStack()
+        self._background: list[asyncio.Task[None]] = []
         self.generation = Generation(1, loaded.digest)
         self.metrics = Metrics()
         self.store = SqliteStore(loaded.store, observe=self._observe, failed=self._store_failed)
@@ -69,75 +73,41 @@ class Relay:
         self.admin_port = 0
 
     async def start(self) -> None:
-        """Open the store, start the lanes, then listen; raises StoreUnusable or OSError."""
-        config = self._loaded.config
-        limits = config.limits
-        await self.store.open()
-        await self._bury()
-        await self.lanes.fit(self._loaded.targets)
-        self._pruning = asyncio.create_task(self._prune())
-        self._restorer = Restorer(self.store, self.metrics.payload, self._route)
-        self.server = Server(
-            self.lanes,
-            self.store,
-            self.metrics,
-            ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
-            self.store.token,
-        )
-        self._serve_routes()
-        self._restoring = asyncio.create_task(self._restorer.run())
-        await self._check_disk()
-        self._watching = asyncio.create_task(self._watch_disk())
-        self._public = web.ServerRunner(
-            Listener(
-                self.server.handle,
-                self.server.refuse,
-                auto_decompress=False,
-                keepalive_timeout=_HEADER_TIMEOUT,
-                access_log=None,
-                max_field_size=_FIELD,
-            ),
-            shutdown_timeout=_LATE,
-        )
-        self.public_port = await _listen(self._public, config.listen)
-        self._admin = StrictRunner(
-            admin.build(
-                admin.AdminState(
-                    store=self.store,
-                    lanes=self.lanes,
-                    routes=lambda: self._loaded.routes,
-                    metrics=self.metrics,
-                    token=self._loaded.admin_token,
-                    ready=self._why_unready,
-                    about=self._about,
-                    reload=self.reload,
-                )
-            ),
-            admin.refuse,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=_HEADER_TIMEOUT,
-            shutdown_timeout=_LATE,
-        )
-        self.admin_port = await _listen(self._admin, config.admin.listen)
-        about = await self._about()
-        self.metrics.build.labels(about["version"], about["python"], about["sqlite"]).set(1)
-        self._count_load()
-        self._unready = ""
+        """Open the store, start the lanes, then listen; a start that fails undoes itself.
+
+        Raises StoreUnusable if the store can't be opened, OSError if an address can't be listened on.
+        """
+        async with AsyncExitStack() as undo:
+            await self.store.open()
+            undo.push_async_callback(self.store.close)
+            await self._bury()
+            self.server = self._make_server()
+            self._public, self._admin = self._make_listeners()
+            # Undone from the bottom: connections are cleaned up once their requests were answered, since
+            # aiohttp reads nothing more of a connection that is to be closed.
+            undo.push_async_callback(self._admin.cleanup)
+            undo.push_async_callback(self._public.cleanup)
+            undo.push_async_callback(self._end_background)
+            undo.push_async_callback(self._end_traffic)
+            await self.lanes.fit(self._loaded.targets)
+            restorer = Restorer(self.store, self.metrics.payload, self._route)
+            self._serve_routes()
+            await self._check_disk()
+            for work in (prune(self.store, self._retention), restorer.run(), self._watch_disk()):
+                self._background.append(asyncio.create_task(work))
+            config = self._loaded.config
+            self.public_port = await _listen(self._public, config.listen)
+            self.admin_port = await _listen(self._admin, config.admin.listen)
+            about = await self._about()
+            self.metrics.build.labels(about["version"], about["python"], about["sqlite"]).set(1)
+            self._count_load()
+            self._undo = undo.pop_all()
+        self._phase = Phase.SERVING
 
     async def stop(self) -> None:
         """Stop accepting, end what is in flight within the grace time, close the store. Loses nothing."""
-        self._unready = "draining"
-        # Together: both may take the whole grace time.
-        await asyncio.gather(self._stop_listening(), self._stop_lanes())
-        background = (self._pruning, self._watching, self._restoring)
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        # Not before: of a connection that is to be closed aiohttp reads nothing more.
-        await self._public.cleanup()
-        await self._admin.cleanup()
-        await self.store.close()
+        self._phase = Phase.DRAINING
+        await self._undo.aclose()
 
     async def reload(self) -> Generation:
         """Read all files again and run on them, or raise ConfigInvalid and change nothing.
@@ -165,8 +135,56 @@ class Relay:
             _log.info("reloaded", generation=self.generation.number, digest=fresh.digest)
             return self.generation
 
+    def _make_server(self) -> Server:
+        limits = self._loaded.config.limits
+        return Server(
+            self.lanes,
+            self.store,
+            self.metrics,
+            ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
+            self.store.token,
+        )
+
+    def _make_listeners(self) -> tuple[web.ServerRunner, StrictRunner]:
+        """Return what runs the public and the admin listener."""
+        public = web.ServerRunner(
+            Listener(
+                self.server.handle,
+                self.server.refuse,
+                auto_decompress=False,
+                keepalive_timeout=_HEADER_TIMEOUT,
+                access_log=None,
+                max_field_size=_FIELD,
+            ),
+            shutdown_timeout=_LATE,
+        )
+        state = admin.AdminState(
+            store=self.store,
+            lanes=self.lanes,
+            routes=lambda: self._loaded.routes,
+            metrics=self.metrics,
+            token=self._loaded.admin_token,
+            health=self._health,
+            about=self._about,
+            reload=self.reload,
+        )
+        return public, StrictRunner(
+            admin.build(state),
+            admin.refuse,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_HEADER_TIMEOUT,
+            shutdown_timeout=_LATE,
+        )
+
+    async def _end_traffic(self) -> None:
+        """Take no connections, then no requests, and let requests and deliveries under way end.
+
+        Side by side, since both may take the whole grace time.
+        """
+        await asyncio.gather(self._stop_listening(), self._stop_lanes())
+
     async def _stop_listening(self) -> None:
-        """Take no connections, then no requests, and let those under way be answered."""
         for site in list(self._public.sites):
             await site.stop()
         await self.server.drain(self._loaded.config.limits.shutdown)
@@ -178,9 +196,14 @@ class Relay:
         except TimeoutError:
             self.stuck = True
             _log.warning(
-                "reload_abandoned", detail="code of a route does not end while it is imported"
+                "reload_abandoned", detail="a route's code does not end while it is imported"
             )
         await self.lanes.stop()
+
+    async def _end_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
 
     def _serve_routes(self) -> None:
         for route in self._loaded.routes.values():
@@ -204,46 +227,32 @@ class Relay:
         for target, count in buried.items():
             _log.warning("target_removed", target=target, dead_letters=count)
 
-    async def _prune(self) -> None:
-        """Walk over what is old, a little at a time: on where something goes, slowly where all stays."""
-        beyond = 0
-        while True:
-            config, routes = self._loaded.config.retention, self._loaded.routes.values()
-            own = {route.name: route.retention for route in routes if route.retention is not None}
-            retention = Retention(config.events, config.dead, own)
-            try:
-                pruned = await self.store.prune(retention, steady(), beyond, PRUNE)
-            except StoreUnavailable:
-                pruned = Pruned(0, 0)
-            beyond = pruned.beyond
-            await asyncio.sleep(PRUNE_PAUSE if not beyond else 0.01 if pruned.events else 1.0)
+    def _retention(self) -> Retention:
+        config, routes = self._loaded.config.retention, self._loaded.routes.values()
+        own = {route.name: route.retention for route in routes if route.retention is not None}
+        return Retention(config.events, config.dead, own)
 
     async def _watch_disk(self) -> None:
         while True:
-            await asyncio.sleep(DISK_PAUSE)
+            await asyncio.sleep(_DISK)
             await self._check_disk()
 
     async def _check_disk(self) -> None:
-        """Take no events while the disk is nearly full: what is accepted already needs space to be settled."""
+        """Take no events while the disk is nearly full: accepted ones need space to be settled."""
         least = self._loaded.config.limits.disk
-        free = await asyncio.to_thread(self.store.free)
-        full = free < least
+        full, free = await is_full(self.store, least)
         if full is not self.server.disk_full:
             self.server.disk_full = full
             _log.warning("disk_nearly_full" if full else "disk_has_space", free=free, least=least)
 
-    def _why_unready(self) -> str:
-        if self._unready:
-            return self._unready
-        if self.store.fault:
-            return f"the store can't commit: {self.store.fault}"
-        return "the disk is nearly full" if self.server.disk_full else ""
+    def _health(self) -> Health:
+        return Health(self._phase, self._failure, self.store.fault, self.server.disk_full)
 
     def _route(self, name: str) -> Route | None:
         return self._loaded.routes.get(name)
 
     def _store_failed(self, error: Exception) -> None:
-        self._unready = f"the store failed: {error}"
+        self._failure = str(error)
         _log.critical("store_failed", detail=str(error))
         self.failed.set()
 

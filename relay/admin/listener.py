@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from relay.admin import export
 from relay.admin import views as shapes
+from relay.admin.health import Health
 from relay.admin.replay import CannotReplay, Replayer
 from relay.clock import steady
 from relay.errors import ConfigInvalid, Rejected, StoreUnavailable
@@ -51,7 +52,7 @@ class AdminState:
     routes: Callable[[], Mapping[str, Route]]
     metrics: Metrics
     token: bytes
-    ready: Callable[[], str]
+    health: Callable[[], Health]
     about: Callable[[], Awaitable[Mapping[str, Any]]]
     reload: Callable[[], Awaitable[Any]]
 
@@ -145,7 +146,7 @@ class _Admin:
         return web.json_response({"status": "alive"})
 
     async def readyz(self, _: web.Request) -> web.Response:
-        why = self._state.ready()
+        why = self._state.health().unready
         if why:
             return web.json_response({"status": "not ready", "reason": why}, status=503)
         return web.json_response({"status": "ready"})
