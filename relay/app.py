@@ -16,7 +16,7 @@ from relay.admin.server import StrictRunner
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, DeliveryReason, Problem, StoreUnavailable
-from relay.lanes.fit import Lanes, partitions
+from relay.lanes.fit import Lanes
 from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
 from relay.public.connection import Listener
@@ -65,7 +65,6 @@ class Relay:
             self._route,
             memory=limits.memory,
             grace=limits.shutdown,
-            user_agent=f"relay/{relay.__version__}",
         )
         self.failed = asyncio.Event()
         self.stuck = False
@@ -287,7 +286,7 @@ def _check_lasting(now: Loaded, fresh: Loaded) -> None:
         "store": now.store != fresh.store,
         "limits": before.limits != after.limits,
     } | {
-        f"targets.{name}.partitions": partitions(now.targets[name]) != partitions(target)
+        f"targets.{name}.partitions": now.targets[name].lane.partitions != target.lane.partitions
         for name, target in fresh.targets.items()
         if name in now.targets
     }

@@ -1,6 +1,5 @@
 """Everything a relay runs on, out of its files: read at once, checked at once, all or nothing."""
 
-import base64
 import contextlib
 import hashlib
 import ipaddress
@@ -8,48 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yarl import URL
-
 from relay.config import metrics as metric
-from relay.config import models
+from relay.config import models, targets
 from relay.config.compile import Compiler
-from relay.config.source import Path_, Source
+from relay.config.source import Source
 from relay.errors import ConfigInvalid
 from relay.fields.secret import Secrets, SecretsMode
-from relay.http.egress import ANY, NOT_PUBLIC, PUBLIC, Egress, refusal
+from relay.http.egress import ANY, NOT_PUBLIC, PUBLIC, Egress
 from relay.routing.route import Route
-from relay.targets.atom import derived_id
-from relay.verify.sign import decode_key
-
-
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """A URL target with its secrets followed."""
-
-    config: models.HttpTarget = field(repr=False)
-    signing_keys: tuple[bytes, ...] = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    egress: Egress
-
-
-@dataclass(frozen=True, slots=True)
-class FileSettings:
-    """A file target with its path made absolute."""
-
-    config: models.FileTarget
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSettings:
-    """A feed target with its path made absolute, and an id."""
-
-    config: models.FeedTarget
-    path: Path
-    id: str
-
-
-TargetSettings = HttpSettings | FileSettings | FeedSettings
+from relay.targets.target import TargetSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +45,12 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
     # What is wrong in the config must not hide what is wrong in the routes.
     said = source.data if config is None and isinstance(source.data, dict) else {}
     state = (folder / (config.state if config else str(said.get("state", "../var")))).resolve()
-    declared, targets_source, prefix = (
-        _declared(config, source, sources) if config else (None, source, ())
-    )
-    compiler = Compiler(Secrets(state, mode), None if declared is None else list(declared))
+    declared = targets.read(config, source, _shown) if config else targets.Targets(source)
+    if declared.source is not source:
+        sources.append(declared.source)
+    compiler = Compiler(Secrets(state, mode), declared.names)
     egress = _egress(config.egress) if config else ANY
-    targets = {
-        name: _target(compiler, targets_source, (*prefix, name), target, egress)
-        for name, target in (declared or {}).items()
-    }
-    _check_files(targets, targets_source, prefix)
+    settings = declared.settings(egress, compiler.secret)
     token = b""
     if config is not None and config.admin.token:
         token = compiler.secret(source, ("admin", "token"), config.admin.token)
@@ -112,28 +74,10 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
         store=(folder / config.store.removeprefix("sqlite:")).resolve(),
         admin_token=token,
         routes=found,
-        targets=targets,
+        targets=settings,
         warnings=tuple(compiler.warnings),
         digest=_digest(sources),
     )
-
-
-def _declared(
-    config: models.RelayFile, source: Source, sources: list[Source]
-) -> tuple[Mapping[str, models.Target] | None, Source, tuple[str, ...]]:
-    """Return the targets (None: they can't be read), and where they stand."""
-    if not isinstance(config.targets, Path):
-        return config.targets, source, ("targets",)
-    path = source.path.parent / config.targets
-    if not path.is_file():
-        source.problem(
-            ("targets",), f"there is no file {config.targets}", "add it, or write the targets here"
-        )
-        return None, source, ("targets",)
-    own = Source(path, _shown(path))
-    sources.append(own)
-    file = own.validate(models.TargetsFile) if own.data is not None else None
-    return (file.root if file else None), own, ()
 
 
 def _routes(
@@ -183,70 +127,6 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _target(
-    compiler: Compiler, source: Source, path: tuple[str, ...], target: models.Target, egress: Egress
-) -> TargetSettings:
-    if isinstance(target, models.FileTarget):
-        return FileSettings(target, (source.path.parent / target.file).resolve())
-    if isinstance(target, models.FeedTarget):
-        file = (source.path.parent / target.feed).resolve()
-        return FeedSettings(target, file, target.id or derived_id(target.link or file.as_uri()))
-    if why := _refused(target.url, egress):
-        source.problem((*path, "url"), why, "the relay could not reach it; name another address")
-    keys = []
-    for n, reference in enumerate(target.sign.secrets if target.sign else ()):
-        at: Path_ = (*path, "sign", "secrets", n)
-        value = compiler.secret(source, at, reference)
-        try:
-            keys.append(decode_key(value))
-        except ValueError as error:
-            source.problem(at, str(error), "use managed:NAME, or a whsec_… secret")
-    headers = dict(target.headers)
-    if target.auth is not None:
-        headers |= _auth(compiler, source, (*path, "auth"), target.auth)
-    return HttpSettings(target, tuple(keys), headers, egress)
-
-
-def _check_files(
-    targets: Mapping[str, TargetSettings], source: Source, prefix: tuple[str, ...]
-) -> None:
-    """Note feeds whose file another target writes too: each would undo what the other wrote."""
-    taken: dict[Path, str] = {}
-    for name, one in targets.items():
-        if isinstance(one, HttpSettings):
-            continue
-        feeds = isinstance(one, FeedSettings) or isinstance(
-            targets.get(taken.get(one.path, "")), FeedSettings
-        )
-        if one.path in taken and feeds:
-            key = "feed" if isinstance(one, FeedSettings) else "file"
-            said = f"the target {taken[one.path]} has the same file"
-            source.problem(
-                (*prefix, name, key), said, "name another: a feed has its file for itself"
-            )
-        taken[one.path] = name
-
-
-def _auth(
-    compiler: Compiler, source: Source, path: tuple[str, ...], auth: models.Auth
-) -> Mapping[str, str]:
-    if auth.bearer is not None:
-        at, name, reference = (*path, "bearer"), "authorization", auth.bearer
-    elif auth.basic is not None:
-        value = compiler.secret(source, (*path, "basic", "password"), auth.basic.password)
-        pair = auth.basic.username.encode() + b":" + value
-        return {"authorization": "Basic " + base64.b64encode(pair).decode()}
-    else:
-        assert auth.header is not None
-        at, name, reference = (*path, "header", "value"), auth.header.name, auth.header.value
-    text = compiler.secret(source, at, reference).decode("utf-8", "surrogateescape")
-    if not models.is_header_value(text):
-        source.problem(
-            at, "the secret can't stand in a header", "write it as printable text on one line"
-        )
-    return {name: f"Bearer {text}" if auth.bearer is not None else text}
-
-
 def _egress(file: models.AnyEgress) -> Egress:
     match file:
         case "any":
@@ -254,14 +134,6 @@ def _egress(file: models.AnyEgress) -> Egress:
         case "public":
             return PUBLIC
     return Egress(NOT_PUBLIC, tuple(file.allow), tuple(file.deny))
-
-
-def _refused(url: str, egress: Egress) -> str:
-    """Return why a URL's literal address can't be dialled; of a name, only the dial can tell."""
-    try:
-        return refusal(URL(url).host or "", egress)
-    except ValueError:
-        return ""
 
 
 def _is_loopback(listen: str) -> bool:

@@ -3,30 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
 
 import structlog
 
 from relay.clock import steady
-from relay.config import FeedTarget, HttpTarget
-from relay.config.load import FeedSettings, FileSettings, HttpSettings, TargetSettings
-from relay.config.models import Retry
-from relay.delivery.breaker import BreakerPolicy
-from relay.delivery.retry import RETRY_AFTER_CAP, RetryPolicy, by_schedule, exponential
 from relay.errors import StoreUnavailable
-from relay.lanes.lane import Lane, LaneOptions, Room
+from relay.lanes.lane import Lane, Room
 from relay.lanes.partitions import AnyLane, Partitions
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
 from relay.stores.contract import Store
-from relay.targets.atom import FeedOptions
-from relay.targets.feed import NO_ENTRY, FeedSender
-from relay.targets.http import FileSender, HttpOptions, HttpSender, Sender
+from relay.targets.target import TargetSettings
 
-# Quick at first, then over two days; a target's `retry` replaces it.
-DEFAULT_SCHEDULE = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0)
-FILE_CONCURRENCY = 256  # lines that may share one sync
 _log = structlog.get_logger("relay.lanes.fit")
 
 
@@ -41,7 +29,6 @@ class Lanes(dict[str, AnyLane]):
         *,
         memory: int,
         grace: float,
-        user_agent: str,
     ) -> None:
         super().__init__()
         self._store = store
@@ -49,7 +36,6 @@ class Lanes(dict[str, AnyLane]):
         self._routes = routes
         self._room = Room(memory)
         self._grace = grace
-        self._user_agent = user_agent
         self._settings: dict[str, TargetSettings] = {}
         self._feeders: dict[str, asyncio.Task[None]] = {}
 
@@ -63,17 +49,17 @@ class Lanes(dict[str, AnyLane]):
         with contextlib.suppress(StoreUnavailable):  # it would only have come sooner
             now = steady()
             await self._store.hasten(
-                {name: now + _longest(one.config.retry) for name, one in new.items()}, now
+                {name: now + settings.lane.longest_wait for name, settings in new.items()}, now
             )
         divided = await self._store.divided() if new else {}
         for name, settings in targets.items():
             lane = self.get(name)
             if lane is None:
-                if partitions(settings) != divided.get(name, 1):
-                    await self._store.divide(name, partitions(settings))
+                if settings.lane.partitions != divided.get(name, 1):
+                    await self._store.divide(name, settings.lane.partitions)
                 self._add(name, settings, paused=name in paused)
             elif settings != self._settings[name]:
-                lane.change(_options(name, settings), partial(self._sender, settings))
+                lane.change(settings.lane, settings.open)
             self._settings[name] = settings
         for name in [name for name in self if name not in targets]:
             del self._settings[name]
@@ -90,18 +76,18 @@ class Lanes(dict[str, AnyLane]):
 
     def _add(self, name: str, settings: TargetSettings, *, paused: bool) -> None:
         self._metrics.add_target(name)
-        options = _options(name, settings)
+        options = settings.lane
         lanes = [
             Lane(
                 options,
-                self._sender(settings),
+                settings.open(),
                 self._store,
                 self._room,
                 self._metrics,
                 self._routes,
                 partition,
             )
-            for partition in range(partitions(settings))
+            for partition in range(options.partitions)
         ]
         lane = lanes[0] if len(lanes) == 1 else Partitions(lanes)
         if paused:
@@ -118,65 +104,3 @@ class Lanes(dict[str, AnyLane]):
         feeder = self._feeders.pop(name)
         feeder.cancel()
         await asyncio.gather(feeder, return_exceptions=True)
-
-    def _sender(self, settings: TargetSettings) -> Sender:
-        match settings:
-            case FileSettings():
-                return FileSender(settings.path)
-            case FeedSettings():
-                feed = settings.config
-                options = FeedOptions(feed.title, settings.id, feed.entries, feed.link)
-                return FeedSender(settings.path, options)
-            case HttpSettings():
-                config = settings.config
-                return HttpSender(
-                    HttpOptions(
-                        url=config.url,
-                        method=config.method,
-                        connect=config.timeout.connect,
-                        total=config.timeout.total,
-                        headers=settings.headers,
-                        signing_keys=settings.signing_keys,
-                        user_agent=self._user_agent,
-                        egress=settings.egress,
-                    )
-                )
-
-
-def partitions(settings: TargetSettings) -> int:
-    """Return into how many lanes a target is divided."""
-    return settings.config.partitions if isinstance(settings, HttpSettings) else 1
-
-
-def _options(name: str, settings: TargetSettings) -> LaneOptions:
-    config = settings.config
-    options = LaneOptions(name, _policy(config.retry), FILE_CONCURRENCY)
-    if isinstance(config, FeedTarget):
-        return replace(options, give_up_on=frozenset({NO_ENTRY}))
-    if not isinstance(config, HttpTarget):
-        return options
-    way = config.breaker
-    return replace(
-        options,
-        concurrency=config.concurrency,
-        give_up_on=frozenset(config.give_up_on),
-        breaker=BreakerPolicy(way.failures, way.cool_off, way.max_cool_off),
-        rate=config.rate,
-    )
-
-
-def _longest(retry: Retry) -> float:
-    """Return the longest wait that a retry may lead to; what is due later was written by a clock gone wrong."""
-    waits = DEFAULT_SCHEDULE if retry.schedule is None else retry.schedule
-    longest = retry.exponential.max if retry.exponential is not None else max(waits, default=0.0)
-    return max(longest * (1 + retry.jitter), RETRY_AFTER_CAP)
-
-
-def _policy(retry: Retry) -> RetryPolicy:
-    if retry.exponential is not None:
-        way = retry.exponential
-        return exponential(
-            way.initial, way.factor, way.max, way.attempts, retry.jitter, retry.max_age
-        )
-    waits = DEFAULT_SCHEDULE if retry.schedule is None else tuple(retry.schedule)
-    return by_schedule(waits, retry.jitter, retry.max_age)

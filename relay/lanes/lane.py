@@ -13,22 +13,18 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import structlog
 
 from relay.clock import steady
 from relay.delivery.breaker import (
     CLOSED,
-    DEFAULT_BREAKER,
-    BreakerPolicy,
     BreakerState,
     admit,
     after,
 )
-from relay.delivery.rate import Rate, take, wait
-from relay.delivery.retry import RetryPolicy
+from relay.delivery.rate import take, wait
 from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
 from relay.errors import DeliveryReason, StoreUnavailable, TransformFailed
 from relay.event import Delivery, DeliveryState
@@ -36,7 +32,7 @@ from relay.metrics.series import Metrics
 from relay.routing.route import Route
 from relay.routing.transform import Outgoing, prepare
 from relay.stores.contract import Settle, Store
-from relay.targets.http import Sender
+from relay.targets.target import LaneOptions, Target
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
 _OVERHEAD = (
@@ -66,18 +62,6 @@ class Room:
         self._free += size
 
 
-@dataclass(frozen=True, slots=True)
-class LaneOptions:
-    """What a target's configuration says to its lane."""
-
-    target: str
-    policy: RetryPolicy
-    concurrency: int
-    give_up_on: Collection[int] = ()
-    breaker: BreakerPolicy = DEFAULT_BREAKER
-    rate: Rate | None = None
-
-
 class Lane:
     """Owns the deliveries of one target or partition; all methods but `run` return at once.
 
@@ -87,7 +71,7 @@ class Lane:
     def __init__(
         self,
         options: LaneOptions,
-        sender: Sender,
+        sender: Target,
         store: Store,
         room: Room,
         metrics: Metrics,
@@ -156,7 +140,7 @@ class Lane:
             self._next_due = due
             self._poked.set()
 
-    def change(self, options: LaneOptions, make_sender: Callable[[], Sender]) -> None:
+    def change(self, options: LaneOptions, make_sender: Callable[[], Target]) -> None:
         """Go on with other options and another sender; attempts that are under way end with the one before."""
         before, self._sender = self._sender, make_sender()
         self._options = options
@@ -426,7 +410,7 @@ class Lane:
             )
 
 
-async def _close_after(workers: set[asyncio.Task[None]], sender: Sender) -> None:
+async def _close_after(workers: set[asyncio.Task[None]], sender: Target) -> None:
     """Close a sender once those who may be using it are done with their delivery."""
     if workers:
         await asyncio.wait(workers)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from relay.delivery.breaker import BreakerState
 from relay.event import Delivery, Event, Owed, partition_of
-from relay.lanes.lane import Lane, LaneOptions
-from relay.targets.http import Sender
+from relay.lanes.lane import Lane
+from relay.targets.target import LaneOptions, Target
 
 
 class Partitions:
@@ -43,7 +43,7 @@ class Partitions:
         for lane in self._lanes:
             lane.wake(due)
 
-    def change(self, options: LaneOptions, make_sender: Callable[[], Sender]) -> None:
+    def change(self, options: LaneOptions, make_sender: Callable[[], Target]) -> None:
         """Go on with other options, and with senders that are made for each lane."""
         for lane in self._lanes:
             lane.change(options, make_sender)

@@ -90,12 +90,11 @@ class Entry(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class FeedOptions:
-    """What a feed says of itself, and how many entries it keeps."""
+class FeedHead:
+    """The elements of a feed beside its entries."""
 
     title: str
     id: str
-    entries: int
     link: str | None = None
 
 
@@ -165,15 +164,15 @@ def merged(entries: Sequence[ET.Element], new: Iterable[ET.Element], most: int) 
     return sorted(found.values(), key=_order, reverse=True)[:most]
 
 
-def write_feed(options: FeedOptions, entries: Sequence[ET.Element]) -> bytes:
+def write_feed(head: FeedHead, entries: Sequence[ET.Element]) -> bytes:
     """Return the document; the feed is as new as its newest entry, and speaks for entries without an author."""
     feed = ET.Element(_tag("feed"))
-    _add(feed, "id", options.id)
-    _add(feed, "title", options.title)
+    _add(feed, "id", head.id)
+    _add(feed, "title", head.title)
     _add(feed, "updated", _text(entries[0], "updated"))
-    _add(_add(feed, "author"), "name", options.title)
-    if options.link is not None:
-        _add(feed, "link", href=options.link)
+    _add(_add(feed, "author"), "name", head.title)
+    if head.link is not None:
+        _add(feed, "link", href=head.link)
     feed.extend(entries)
     ET.indent(feed)
     written: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)

@@ -1,14 +1,21 @@
-"""What waits while something is written is written together next, in a thread: one sync for all of it."""
+"""Items that wait while something is written are written together next, in a thread: one sync for all of them.
+
+This saves a thread's wake-up and an fsync per delivery; tests/contract/targets holds that many at once all arrive.
+"""
 
 import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+CONCURRENCY = 256  # deliveries of a target that may share one batch
 T = TypeVar("T")
 
 
-class Together(Generic[T]):
-    """Hands items to `write`, as many at a time as have come; it blocks, and what it raises all of them get."""
+class BatchWriter(Generic[T]):
+    """Hands items to `write`, a function that blocks, as many at a time as have come.
+
+    An exception that `write` raises is raised to all whose items were in its batch.
+    """
 
     def __init__(self, write: Callable[[list[T]], None]) -> None:
         self._write = write
@@ -24,9 +31,9 @@ class Together(Generic[T]):
         await done
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait until all items that were put are written."""
         if self._writing is not None:
-            await self._writing
+            await asyncio.wait({self._writing})  # who stops waiting does not stop the writing
 
     async def _run(self) -> None:
         while self._waiting:
@@ -37,7 +44,7 @@ class Together(Generic[T]):
             except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait are told
                 error = failure
             for _, done in batch:
-                if done.done():
+                if done.done():  # cancelled meanwhile
                     continue
                 if error is not None:
                     done.set_exception(error)

@@ -1,7 +1,15 @@
 """What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
 
 from relay.config.models.metric import MetricFile
-from relay.config.models.relay import Admin, AnyEgress, EgressFile, Limits, RelayFile, Retention
+from relay.config.models.relay import (
+    Admin,
+    AnyEgress,
+    EgressFile,
+    Limits,
+    RelayFile,
+    Retention,
+    TargetsFile,
+)
 from relay.config.models.route import (
     EachFile,
     EventFile,
@@ -12,23 +20,6 @@ from relay.config.models.route import (
     RouteLimits,
     SenderFile,
     To,
-)
-from relay.config.models.target import (
-    AnyTarget,
-    Auth,
-    BasicAuth,
-    BreakerFile,
-    Exponential,
-    FeedTarget,
-    FileTarget,
-    HeaderAuth,
-    HttpTarget,
-    Retry,
-    Sign,
-    Target,
-    Targets,
-    TargetsFile,
-    Timeout,
 )
 from relay.config.models.verify import (
     AnyVerify,
@@ -48,20 +39,11 @@ from relay.fields.model import is_header_value, is_name
 __all__ = [
     "Admin",
     "AnyEgress",
-    "AnyTarget",
     "AnyVerify",
-    "Auth",
-    "BasicAuth",
-    "BreakerFile",
     "EachFile",
     "EgressFile",
     "EventFile",
-    "Exponential",
-    "FeedTarget",
-    "FileTarget",
     "ForwardFile",
-    "HeaderAuth",
-    "HttpTarget",
     "Limits",
     "MessageId",
     "MetricFile",
@@ -69,15 +51,10 @@ __all__ = [
     "RelayFile",
     "Respond",
     "Retention",
-    "Retry",
     "RouteFile",
     "RouteLimits",
     "SenderFile",
-    "Sign",
-    "Target",
-    "Targets",
     "TargetsFile",
-    "Timeout",
     "Timestamp",
     "To",
     "VerifyBasic",

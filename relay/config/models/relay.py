@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag, field_validator
 
-from relay.config.models.target import Targets
-from relay.fields.model import Model, Positive, listen_address
+from relay.fields.model import Model, Name, Positive, listen_address
 from relay.fields.units import Duration, Kept, Range, Size, fault
+from relay.targets.kinds import AnyOptions
 
 
 class Admin(Model):
@@ -55,6 +55,22 @@ class Retention(Model):
 
     events: Kept = 7 * 86400.0
     dead: Kept = 30 * 86400.0
+
+
+def _targets_kind(value: Any) -> str:
+    return "<path>" if isinstance(value, str | Path) else "<targets>"
+
+
+Targets = Annotated[
+    Annotated[dict[Name, AnyOptions], Tag("<targets>")] | Annotated[Path, Tag("<path>")],
+    Discriminator(_targets_kind),
+]
+
+
+class TargetsFile(RootModel[dict[Name, AnyOptions]]):
+    """A file of targets, named by `targets:`; its keys are the targets' names."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class RelayFile(Model):

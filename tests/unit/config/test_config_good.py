@@ -10,9 +10,11 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from relay.config import FeedTarget, HttpTarget, Loaded, RelayFile, SecretsMode, load, models
+from relay.config import Loaded, RelayFile, SecretsMode, load
 from relay.errors import ConfigInvalid
-from relay.lanes.fit import DEFAULT_SCHEDULE
+from relay.targets.feed import FeedOptions
+from relay.targets.http import HttpOptions, HttpSettings
+from relay.targets.target import DEFAULT_SCHEDULE, Exponential, Retry
 from relay.verify.sign import decode_key
 
 ROOT = Path(__file__).parents[3]
@@ -36,9 +38,7 @@ def written() -> dict[str, Any]:
 def same(model: type[BaseModel], section: Mapping[str, Any], where: str) -> None:
     """Assert that a section names every field of its model, with the model's own default."""
     fields = {info.alias or name: name for name, info in model.model_fields.items()}
-    assert section.keys() == fields.keys() - (
-        {"exponential"} if model is models.Retry else set()
-    ), where
+    assert section.keys() == fields.keys() - ({"exponential"} if model is Retry else set()), where
     for key, value in section.items():
         if key in EXAMPLES:
             continue
@@ -46,7 +46,7 @@ def same(model: type[BaseModel], section: Mapping[str, Any], where: str) -> None
         if isinstance(default, BaseModel) and isinstance(value, dict):
             same(type(default), value, f"{where}.{key}")
         elif key == "schedule":
-            assert models.Retry.model_validate({key: value}).schedule == list(DEFAULT_SCHEDULE)
+            assert Retry.model_validate({key: value}).schedule == list(DEFAULT_SCHEDULE)
         else:
             needed = {name: "http://x" for name in ("url",) if name in model.model_fields}
             assert getattr(model.model_validate({**needed, key: value}), fields[key]) == default, (
@@ -86,10 +86,10 @@ def test_defaults_in_the_shipped_file_are_the_models() -> None:
     document = written()
     for name, target in document["targets"].items():
         if "url" in target:
-            same(HttpTarget, target, name)
+            same(HttpOptions, target, name)
         if name == "news":  # the one that shows every key
-            assert target.keys() == FeedTarget.model_fields.keys() - {"retry"}
-            assert FeedTarget(**target).entries == FeedTarget(feed=Path("x"), title="x").entries
+            assert target.keys() == FeedOptions.model_fields.keys() - {"retry"}
+            assert FeedOptions(**target).entries == FeedOptions(feed=Path("x"), title="x").entries
     assert {key for target in document["targets"].values() for key in target} >= {
         "url",
         "file",
@@ -104,12 +104,12 @@ def test_exponential_in_the_shipped_file_is_the_models() -> None:
     """The alternative to a schedule is written with its defaults, too."""
     found = re.search(r"exponential: (\{.*?\})", SHIPPED.read_text("utf-8"))
     assert found
-    same(models.Exponential, YAML(typ="safe", pure=True).load(found[1]), "exponential")
+    same(Exponential, YAML(typ="safe", pure=True).load(found[1]), "exponential")
 
 
 def test_default_schedule_fits_the_default_age() -> None:
     """Every wait of the default schedule ends before the default `max_age`: no attempt of it is promised in vain."""
-    assert sum(DEFAULT_SCHEDULE) <= models.Retry().max_age
+    assert sum(DEFAULT_SCHEDULE) <= Retry().max_age
 
 
 def test_config_of_comments_alone_is_all_defaults(tmp_path: Path) -> None:
@@ -153,9 +153,10 @@ def test_durations_and_sizes_become_seconds_and_bytes(tmp_path: Path) -> None:
     )
     assert found.config.limits.memory == 3 << 19
     assert found.config.limits.body_timeout == 0.25
-    chat = found.targets["chat"].config
-    assert isinstance(chat, HttpTarget)
-    assert (chat.timeout.connect, chat.timeout.total) == (5.0, 60.0)
+    chat = found.targets["chat"]
+    assert isinstance(chat, HttpSettings)
+    timeout = chat.options.timeout
+    assert (timeout.connect, timeout.total) == (5.0, 60.0)
 
 
 def test_running_makes_managed_secrets_for_their_owner_alone(tmp_path: Path) -> None:

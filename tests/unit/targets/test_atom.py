@@ -15,7 +15,7 @@ from relay.targets.atom import (
     ATOM,
     EntryInvalid,
     FeedDamaged,
-    FeedOptions,
+    FeedHead,
     derived_id,
     merged,
     read_entry,
@@ -24,7 +24,7 @@ from relay.targets.atom import (
 )
 
 AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
-OPTIONS = FeedOptions("Tin hợp tác", "urn:example:news", 3)
+HEAD = FeedHead("Tin hợp tác", "urn:example:news")
 
 
 def entry(n: int = 1, **said: Any) -> ET.Element:
@@ -43,7 +43,7 @@ def titles(entries: list[ET.Element]) -> list[str | None]:
 
 def again(entries: list[ET.Element]) -> list[ET.Element]:
     """Write a feed and read it."""
-    return read_feed(write_feed(OPTIONS, entries))
+    return read_feed(write_feed(HEAD, entries))
 
 
 def test_entry_with_all_that_there_is() -> None:
@@ -117,13 +117,13 @@ def test_any_text_makes_a_document_that_reads_the_same(title: str, content: str)
 
 def test_document_says_what_it_is() -> None:
     """Id, title, time and author of the feed, and the link if there is one (RFC 4287 §4.1.1)."""
-    root = ET.fromstring(write_feed(OPTIONS, merged([], [entry(1), entry(2)], 3)))
+    root = ET.fromstring(write_feed(HEAD, merged([], [entry(1), entry(2)], 3)))
     assert root.tag == f"{{{ATOM}}}feed"
     assert [text(root, name) for name in ("id", "title", "updated", "author/name")] == [
         "urn:example:news", "Tin hợp tác", "2026-11-23T08:00:02.000+00:00", "Tin hợp tác"
     ]  # fmt: skip
     assert root.find(f"{{{ATOM}}}link") is None
-    linked = write_feed(FeedOptions("x", "urn:x", 3, "https://example.org/"), [entry()])
+    linked = write_feed(FeedHead("x", "urn:x", "https://example.org/"), [entry()])
     assert b'<link href="https://example.org/" />' in linked
     assert linked.startswith(
         b"<?xml version='1.0' encoding='utf-8'?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\""

@@ -1,7 +1,5 @@
-"""The parts of an attempt that need no network: lines of a file target, trace context, reasons of exceptions."""
+"""The parts of an attempt that need no network: trace context, reasons of exceptions."""
 
-import base64
-import json
 import re
 import socket
 import ssl
@@ -17,58 +15,17 @@ from yarl import URL
 from relay.errors import DeliveryReason
 from relay.event import Delivery, Event, format_id
 from relay.http.egress import EgressBlocked
-from relay.routing.transform import Outgoing
-from relay.targets.http import line, reason_of, traceparent
+from relay.targets.http import reason_of, traceparent
 
 NOW = 1_700_000_000.25
 KEY = ConnectionKey("chat.example.org", 443, True, True, None, None, None)
-RAW = st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 
 
 def delivery(
-    headers: Mapping[str, str] | None = None,
-    *,
-    n: int = 0,
-    attempts: int = 0,
-    sender: str = "",
-    kind: str = "push",
+    headers: Mapping[str, str] | None = None, *, n: int = 0, attempts: int = 0
 ) -> Delivery:
-    event = Event(5, format_id(5, 7), "hello", sender, kind, "k", "", NOW, headers or {}, {}, b"")
+    event = Event(5, format_id(5, 7), "hello", "", "push", "k", "", NOW, headers or {}, {}, b"")
     return Delivery(event, n, "inbox", "inbox", attempts, NOW, 1)
-
-
-def test_line_tells_the_delivery() -> None:
-    """A line holds what a reader needs, with the exact text of the body."""
-    made = line(
-        delivery(attempts=2),
-        Outgoing("", {"content-type": "application/json"}, '{"a": "ä"}'.encode()),
-    )
-    assert made.endswith(b"\n")
-    assert json.loads(made) == {
-        "id": format_id(5, 7),
-        "route": "hello",
-        "type": "push",
-        "key": "k",
-        "received": "2023-11-14T22:13:20.250+00:00",
-        "attempt": 3,
-        "headers": {"content-type": "application/json"},
-        "body": '{"a": "ä"}',
-    }
-
-
-def test_line_names_a_sender() -> None:
-    """On a route with several senders, the line says which one it was."""
-    assert json.loads(line(delivery(sender="hue"), Outgoing("", {}, b"")))["sender"] == "hue"
-
-
-@given(body=st.binary(max_size=200), header=RAW, kind=RAW)
-def test_line_is_one_line_and_keeps_the_body(body: bytes, header: str, kind: str) -> None:
-    """Whatever is delivered, it is one line of JSON, and the body can be had back to the byte."""
-    made = line(delivery(kind=kind), Outgoing("", {"x-any": header}, body))
-    assert made.count(b"\n") == 1
-    record = json.loads(made)
-    back = record["body"].encode() if "body" in record else base64.b64decode(record["body_base64"])
-    assert back == body
 
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
