@@ -26,9 +26,6 @@ from relay.stores.contract import Commit, Retention
 from relay.stores.sqlite.engine import SqliteStore
 from relay.stores.upkeep import is_full, prune
 
-_DISK = 1.0  # seconds between two looks at the free space
-_HEADER_TIMEOUT = 15.0  # seconds for a connection to send headers, or to stay idle
-_LATE = 2.0  # seconds for connections that are not idle when the time to end has come
 _FIELD = 16380  # bytes of a header line
 _log = structlog.get_logger("relay.app")
 
@@ -41,6 +38,22 @@ class Generation:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds that no configuration sets.
+
+    In seconds: `head` for a connection to send a request's head, or to stay idle; `admin_body` for a body
+    on the admin listener; `late` for connections that are not idle when the time to end has come; `disk`
+    between two looks at the free space. `export_page`: events that one page of an export looks at.
+    """
+
+    head: float = 15.0
+    admin_body: float = 10.0
+    late: float = 2.0
+    disk: float = 1.0
+    export_page: int = 1000
+
+
 class Relay:
     """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started.
 
@@ -48,9 +61,10 @@ class Relay:
     thread does not end, after `stop`.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, bounds: Bounds | None = None) -> None:
         limits = loaded.config.limits
         self._loaded = loaded
+        self._bounds = bounds or Bounds()
         self._phase = Phase.STARTING
         self._failure = ""
         self._reloading = asyncio.Lock()
@@ -151,11 +165,11 @@ class Relay:
                 self.server.handle,
                 self.server.refuse,
                 auto_decompress=False,
-                keepalive_timeout=_HEADER_TIMEOUT,
+                keepalive_timeout=self._bounds.head,
                 access_log=None,
                 max_field_size=_FIELD,
             ),
-            shutdown_timeout=_LATE,
+            shutdown_timeout=self._bounds.late,
         )
         state = admin.AdminState(
             store=self.store,
@@ -166,14 +180,16 @@ class Relay:
             health=self._health,
             about=self._about,
             reload=self.reload,
+            patience=self._bounds.admin_body,
+            export_page=self._bounds.export_page,
         )
         return public, StrictRunner(
             admin.build(state),
             admin.refuse,
             access_log=None,
             auto_decompress=False,
-            keepalive_timeout=_HEADER_TIMEOUT,
-            shutdown_timeout=_LATE,
+            keepalive_timeout=self._bounds.head,
+            shutdown_timeout=self._bounds.late,
         )
 
     async def _end_traffic(self) -> None:
@@ -233,7 +249,7 @@ class Relay:
 
     async def _watch_disk(self) -> None:
         while True:
-            await asyncio.sleep(_DISK)
+            await asyncio.sleep(self._bounds.disk)
             await self._check_disk()
 
     async def _check_disk(self) -> None:

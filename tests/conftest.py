@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from relay.app import Bounds
 from tests.support import running
 from tests.support.process import RelayProcess, StartProcess
 from tests.support.running import Running, StartRelay
@@ -53,8 +54,8 @@ async def start_relay() -> AsyncIterator[StartRelay]:
     """Return what starts a relay in the test's loop; all of them are stopped after the test."""
     started: list[Running] = []
 
-    async def start(site: Site) -> Running:
-        relay = await running.start(site)
+    async def start(site: Site, bounds: Bounds | None = None) -> Running:
+        relay = await running.start(site, bounds)
         started.append(relay)
         return relay
 

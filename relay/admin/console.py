@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from relay.metrics.series import TargetState
+from relay.metrics.snapshot import TargetState
 
 
 @cache

@@ -9,7 +9,6 @@ from relay.errors import Rejected
 from relay.event import Event
 from relay.routing.body import decode_json, decompress
 
-PAGE = 1000  # events that are looked at together
 PAGE_BYTES = 4 << 20  # bytes of bodies that come together
 MEDIA_TYPE = "application/x-ndjson"
 _LINES = bytes.maketrans(

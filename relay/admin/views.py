@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from relay.metrics.snapshot import TargetState
 from relay.stores.contract import DeliveryRecord, EventRecord
 
 
@@ -15,18 +16,18 @@ def moment(at: float | None) -> str | None:
 
 def event(record: EventRecord) -> dict[str, Any]:
     """Describe an event with the fate of all it owes, without its body."""
-    told = record.event
+    event = record.event
     return {
-        "id": told.id,
-        "route": told.route,
-        "sender": told.sender,
-        "type": told.type,
-        "key": told.key,
-        "dedupe_id": told.dedupe_id,
-        "received": moment(told.received_at),
-        "bytes": len(told.raw),
+        "id": event.id,
+        "route": event.route,
+        "sender": event.sender,
+        "type": event.type,
+        "key": event.key,
+        "dedupe_id": event.dedupe_id,
+        "received": moment(event.received_at),
+        "bytes": len(event.raw),
         "quarantined": record.quarantined,
-        "deliveries": [delivery(one) for one in record.deliveries],
+        "deliveries": [delivery(owed) for owed in record.deliveries],
     }
 
 
@@ -46,13 +47,25 @@ def delivery(record: DeliveryRecord) -> dict[str, Any]:
         "detail": record.detail,
         "failed": [
             {
-                "attempt": one.attempt,
-                "at": moment(one.at),
-                "duration": round(one.duration, 6),
-                "status": one.status,
-                "reason": one.reason,
-                "detail": one.detail,
+                "attempt": failed.attempt,
+                "at": moment(failed.at),
+                "duration": round(failed.duration, 6),
+                "status": failed.status,
+                "reason": failed.reason,
+                "detail": failed.detail,
             }
-            for one in record.tried
+            for failed in record.tried
         ],
+    }
+
+
+def target(state: TargetState) -> dict[str, Any]:
+    """Describe a target with its backlog and breaker."""
+    return {
+        "target": state.target,
+        "pending": state.pending,
+        "oldest_seconds": round(state.oldest, 3),
+        "dead": sum(state.dead.values()),
+        "breaker": state.breaker.name.lower(),
+        "paused": state.paused,
     }

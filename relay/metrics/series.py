@@ -1,19 +1,18 @@
 """Every series of the relay, made in one place; every reason stands at zero from the start."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from relay.delivery.breaker import BreakerState
 from relay.delivery.settle import Verdict
 from relay.errors import DeliveryReason, Outcome, RequestReason
 from relay.metrics.counter import Counter
 from relay.metrics.histogram import Histogram
 from relay.metrics.own import PayloadMetrics
+from relay.metrics.snapshot import Snapshot
 from relay.routing.route import ForwardOutcome, Route
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
@@ -26,27 +25,6 @@ _DELIVERY = (*_LATENCY, 60, 300, 1800, 7200, 36000, 86400, 259200)
 _SIZES = (256, 1024, 4096, 16384, 65536, 262144, 1048576, 5242880)
 _OPERATIONS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _BY_SENDER = {Outcome.ACCEPTED, Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.HANDSHAKE}
-
-
-@dataclass(frozen=True, slots=True)
-class TargetState:
-    """What waits for a target, as the gauges tell it; `oldest` is an age in seconds."""
-
-    target: str
-    pending: int
-    oldest: float
-    dead: dict[str, int]
-    breaker: BreakerState = BreakerState.CLOSED
-    paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is true when Prometheus asks."""
-
-    targets: tuple[TargetState, ...]
-    store_bytes: int
-    free_bytes: int
 
 
 class Metrics:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from relay.app import Bounds
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
@@ -138,11 +139,10 @@ async def test_bad_request_gets_a_problem(
         assert word not in shown
 
 
-async def test_slow_headers_and_bodies_do_not_stay(
-    relay: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_slow_headers_and_bodies_do_not_stay(site: Site, start_relay: StartRelay) -> None:
     """A body that does not come is given up; health is answered meanwhile."""
-    monkeypatch.setattr("relay.admin.listener._PATIENCE", 0.2)
+    site.configure({"log": {"file": "../var/log.jsonl"}})
+    relay = await start_relay(site, Bounds(admin_body=0.2))
     slow = asyncio.create_task(
         exchange(relay.admin, post("/api/replay", b"")[:-2] + b"X: y\r\n\r\n")
     )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from relay.app import Bounds
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
@@ -18,14 +19,11 @@ HEAD = b"POST /in/in HTTP/1.1\r\nhost: relay\r\n"
 
 
 @pytest.fixture
-async def relay(
-    site: Site, start_relay: StartRelay, target: Target, monkeypatch: pytest.MonkeyPatch
-) -> Running:
+async def relay(site: Site, start_relay: StartRelay, target: Target) -> Running:
     """Return a relay with little patience."""
-    monkeypatch.setattr("relay.app._HEADER_TIMEOUT", 0.3)
     site.configure({"hook": {"url": target.url}}, limits={"body_timeout": "300ms"})
     site.route("in", {"forward": [{"to": "hook"}]})
-    return await start_relay(site)
+    return await start_relay(site, Bounds(head=0.3))
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,8 @@
 """A whole relay inside the test's own loop, with both listeners on loopback."""
 
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-from relay.app import Relay
+from relay.app import Bounds, Relay
 from relay.config import SecretsMode, load
 from tests.support.client import Client
 from tests.support.site import Site
@@ -26,11 +26,15 @@ class Running(Client):
         await self.close()
 
 
-StartRelay = Callable[[Site], Awaitable[Running]]
+class StartRelay(Protocol):
+    """Starts a relay of a site; `bounds` are those of a relay that no configuration sets."""
+
+    async def __call__(self, site: Site, bounds: Bounds | None = None) -> Running:
+        """Return the started relay."""
 
 
-async def start(site: Site) -> Running:
+async def start(site: Site, bounds: Bounds | None = None) -> Running:
     """Load the configuration and start its relay."""
-    relay = Relay(load(site.config, SecretsMode.CREATE))
+    relay = Relay(load(site.config, SecretsMode.CREATE), bounds)
     await relay.start()
     return Running(relay)

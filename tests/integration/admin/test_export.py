@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from relay.app import Bounds
 from tests.support.client import Client
 from tests.support.process import Ran, StartProcess, run
 from tests.support.running import Running, StartRelay
@@ -15,8 +16,8 @@ SCHEMA = '{"type": "object", "required": ["n"]}'
 
 
 @pytest.fixture
-async def relay(site: Site, start_relay: StartRelay) -> Running:
-    """Return a relay with events of two routes, one of them in quarantine."""
+async def relay(request: pytest.FixtureRequest, site: Site, start_relay: StartRelay) -> Running:
+    """Return a relay with events of two routes, one of them in quarantine, within bounds if a test has some."""
     site.configure({"log": {"file": "../var/log.jsonl"}})
     for name in ("in", "other"):
         content = {
@@ -25,7 +26,7 @@ async def relay(site: Site, start_relay: StartRelay) -> Running:
             "forward": [{"to": "log"}],
         }
         site.route(name, content, {"s.json": SCHEMA})
-    relay = await start_relay(site)
+    relay = await start_relay(site, getattr(request, "param", None))
     for n in range(6):
         await relay.accepted(
             "other" if n == 3 else "in", {"n": n, "type": "odd" if n % 2 else "even"}
@@ -56,11 +57,9 @@ async def test_accepted_events_of_a_route_come_oldest_first(relay: Running, tmp_
     assert first["headers"]["content-type"] == "application/json"
 
 
-async def test_page_by_page_is_the_same(
-    relay: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("relay", [Bounds(export_page=1)], indirect=True)
+async def test_page_by_page_is_the_same(relay: Running, tmp_path: Path) -> None:
     """However small the pages of the API are, and with pages in which there is nothing of the route."""
-    monkeypatch.setattr("relay.admin.export.PAGE", 1)
     said = await _export(relay, tmp_path, "--route", "in")
     assert _numbers(said.out) == [0, 1, 2, 4, 5]
     assert _numbers((await _export(relay, tmp_path, "--route", "other")).out) == [3]
@@ -115,11 +114,11 @@ async def test_failure_leaves_the_file_as_it_was(relay: Running, tmp_path: Path)
     await fails(1, "does not answer", "--route", "in", *into)
 
 
+@pytest.mark.parametrize("relay", [Bounds(export_page=2)], indirect=True)
 async def test_answer_that_breaks_off_leaves_no_file(
     relay: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where pages came before."""
-    monkeypatch.setattr("relay.admin.export.PAGE", 2)
     walk = relay.relay.store.walk
     calls: list[Any] = []
 
