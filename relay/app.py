@@ -155,7 +155,6 @@ class Relay:
             self.store,
             self.metrics,
             ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
-            self.store.token,
         )
 
     def _make_listeners(self) -> tuple[web.ServerRunner, StrictRunner]:

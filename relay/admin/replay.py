@@ -7,7 +7,7 @@ from typing import Any
 from relay.clock import steady
 from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
-from relay.lanes.partitions import AnyLane, assigned
+from relay.lanes.partitions import Partitions, assign
 from relay.metrics.series import Metrics
 from relay.routing.route import Route, check_allowed, choose, observed, read_again
 from relay.stores.contract import EventRecord, Store
@@ -25,7 +25,7 @@ class Replayer:
     def __init__(
         self,
         store: Store,
-        lanes: Mapping[str, AnyLane],
+        lanes: Mapping[str, Partitions],
         routes: Callable[[], Mapping[str, Route]],
         metrics: Metrics,
     ) -> None:
@@ -88,7 +88,7 @@ class Replayer:
                 f"it is still not valid: {rejected.detail} {places}".strip()
             ) from None
         filtered = choose(route, read, scope, self._lanes)
-        if not await self._store.release(event, assigned(filtered.owed, event, self._lanes), now):
+        if not await self._store.release(event, assign(filtered.owed, event, self._lanes), now):
             return []
         if route.measures:
             self._metrics.payload.release(route.name, event.seq, observed(route, event, scope))

@@ -6,7 +6,7 @@ from typing import Any
 
 from relay.admin.health import Health
 from relay.clock import steady
-from relay.lanes.partitions import AnyLane
+from relay.lanes.partitions import Partitions
 from relay.metrics.series import Metrics
 from relay.metrics.snapshot import Snapshot, take_snapshot
 from relay.routing.route import Route
@@ -21,7 +21,7 @@ class AdminState:
     """
 
     store: Store
-    lanes: Mapping[str, AnyLane]
+    lanes: Mapping[str, Partitions]
     routes: Callable[[], Mapping[str, Route]]
     metrics: Metrics
     token: bytes = field(repr=False)

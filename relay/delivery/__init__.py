@@ -1,1 +1,1 @@
-"""The rules of a delivery's life, pure: what follows from an attempt, when to try again, when to wait."""
+"""The rules of a delivery's life: what an attempt leads to, when to try again, when to wait."""

@@ -1,17 +1,18 @@
-"""When to leave a failing target alone, and how to come back to it: closed, open, half-open, then a ramp.
+"""When to leave a failing target alone, and how to come back: closed, open, half-open, a ramp.
 
     closed    -- `failures` attempts in a row fail --> open for `cool_off`
     open      -- the time is over -----------------> half-open: one probe
     half-open -- the probe fails ------------------> open, twice as long, at most `max_cool_off`
     half-open -- the probe succeeds ---------------> closed, on a ramp: 2, 4, 8, … attempts in flight
 
-An open breaker costs no attempt: deliveries wait. What fails but shows that the target is alive (4xx) does not
-count against it.
+An open breaker costs no attempt: deliveries wait. A failure that shows the target alive (4xx) does
+not count against it. Pure: a breaker is a frozen value; the caller reads the clock.
 """
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from relay.clock import Steady
 from relay.errors import DeliveryReason
 
 _DOWN = frozenset(
@@ -24,6 +25,7 @@ _DOWN = frozenset(
     }
 )
 _NO_LIMIT = 1 << 30
+_PAST = Steady(0.0)
 
 
 class BreakerState(IntEnum):
@@ -36,7 +38,7 @@ class BreakerState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When to open, and for how long, in seconds."""
+    """Open after `failures` in a row, for `cool_off` seconds, in the end for `max_cool_off`."""
 
     failures: int = 5
     cool_off: float = 30.0
@@ -45,16 +47,20 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """A target's breaker. `until` is when an open one lets a probe go; `most` is how many may be in flight."""
+    """A target's breaker; `most` attempts may be in flight.
+
+    `failures` were in a row while it was closed. It was opened last for `cool_off` seconds, and
+    lets a probe go at `until`.
+    """
 
     state: BreakerState = BreakerState.CLOSED
     failures: int = 0
     cool_off: float = 0.0
-    until: float = 0.0
+    until: Steady = _PAST
     most: int = _NO_LIMIT
 
 
-def admit(breaker: Breaker, now: float) -> Breaker:
+def admit(breaker: Breaker, now: Steady) -> Breaker:
     """Return the breaker as it stands at `now`: an open one whose time is over is half-open."""
     if breaker.state is BreakerState.OPEN and now >= breaker.until:
         return replace(breaker, state=BreakerState.HALF_OPEN, most=1)
@@ -62,14 +68,14 @@ def admit(breaker: Breaker, now: float) -> Breaker:
 
 
 def after(
-    breaker: Breaker, reason: DeliveryReason | None, policy: BreakerPolicy, now: float
+    breaker: Breaker, reason: DeliveryReason | None, policy: BreakerPolicy, now: Steady
 ) -> Breaker:
     """Return the breaker after an attempt that ended with `reason` (None: delivered)."""
     if reason not in _DOWN:
         return _after_life(breaker)
     match breaker.state:
         case BreakerState.OPEN:
-            return breaker  # it was in flight when the breaker opened
+            return breaker  # the attempt was in flight when the breaker opened
         case BreakerState.HALF_OPEN:
             return _open(breaker, min(breaker.cool_off * 2, policy.max_cool_off), now)
         case BreakerState.CLOSED:
@@ -80,19 +86,19 @@ def after(
 
 
 def _after_life(breaker: Breaker) -> Breaker:
-    if breaker.state is BreakerState.CLOSED and breaker.most >= _NO_LIMIT:
-        return breaker if not breaker.failures else CLOSED
-    most = breaker.most * 2 if breaker.state is not BreakerState.OPEN else 2
-    return replace(CLOSED, most=min(most, _NO_LIMIT))
+    """Return the breaker after the target has shown itself alive."""
+    most = 2 if breaker.state is BreakerState.OPEN else breaker.most * 2
+    # One and the same object again once the ramp is over: the lane's quick check is for it.
+    return replace(CLOSED, most=most) if most < _NO_LIMIT else CLOSED
 
 
-def _open(breaker: Breaker, cool_off: float, now: float) -> Breaker:
+def _open(breaker: Breaker, cool_off: float, now: Steady) -> Breaker:
     return replace(
         breaker,
         state=BreakerState.OPEN,
         failures=0,
         cool_off=cool_off,
-        until=now + cool_off,
+        until=Steady(now + cool_off),
         most=0,
     )
 

@@ -1,9 +1,12 @@
-"""Rates: at most so many a second, with as many at once as a second allows. Pure: the state is one number.
+"""Rates: at most so many a second, with as many at once as a second allows.
 
-The generic cell rate algorithm (ITU-T I.371): `due` is when the next would come if all came evenly.
+The generic cell rate algorithm (ITU-T I.371, annex A). Its state is one number, `due`: when the
+next one would come if all came evenly. Pure: the caller keeps the number and reads the clock.
 """
 
 from dataclasses import dataclass
+
+from relay.clock import Steady
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,12 @@ class Rate:
         return max(1.0 - self.interval, 0.0)
 
 
-def take(rate: Rate, due: float, now: float) -> tuple[float, float]:
-    """Take one: return the new `due`, and the seconds to wait until it may go (0: at once)."""
-    due = max(due, now)
-    return due + rate.interval, max(due - now - rate.burst, 0.0)
+def book(rate: Rate, due: Steady, now: Steady) -> tuple[Steady, float]:
+    """Count one more; return the new `due`, and the seconds until that one may go (0: at once)."""
+    seconds = delay(rate, due, now)
+    return Steady(max(due, now) + rate.interval), seconds
 
 
-def wait(rate: Rate, due: float, now: float) -> float:
-    """Return the seconds until one may go, without taking it."""
+def delay(rate: Rate, due: Steady, now: Steady) -> float:
+    """Return the seconds until one more may go (0: at once); nothing is counted."""
     return max(due - now - rate.burst, 0.0)

@@ -12,20 +12,22 @@ A delivery is pending until a lane claims it. A claimed delivery is attempted, a
     claimed --older than max_age------------> dead: expired
     delivered, dead, dropped --replay-------> pending with a fresh budget
 
-What a response means is one table, `classify`; what follows from it is one function, `settle`.
+The meaning of a response is one table, `classify`; what follows from it is one function, `settle`.
+Pure: the lane makes the attempt, and reads the clock.
 """
 
 from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
+from relay.clock import Steady, Wall
 from relay.delivery.retry import RetryPolicy, next_wait
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState
 
 
 class Verdict(StrEnum):
-    """What an attempt led to; the `outcome` of `relay_attempts_total`."""
+    """The fate of a delivery after an attempt; the `outcome` of `relay_attempts_total`."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -34,13 +36,13 @@ class Verdict(StrEnum):
 
 
 class Attempt(NamedTuple):
-    """What one attempt met: a status, or a reason why there was none.
+    """One try of a delivery: the status that answered it, or the reason why none did.
 
-    `at` is when it began, `duration` how long it took, both in seconds; `retry_after` is what the target
-    asked for, in seconds. `detail` is for people.
+    It began at `at` and took `duration` seconds; the target asked not to be tried again for
+    `retry_after` seconds. `detail` is for people.
     """
 
-    at: float
+    at: Wall
     duration: float
     status: int = 0
     reason: DeliveryReason | None = None
@@ -49,18 +51,18 @@ class Attempt(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What is recorded of a delivery after an attempt, and what its target does.
+    """A delivery's state after an attempt, as the store records it, and its target's.
 
-    `due` is when it is tried again, `hold_until` until when its whole target waits (0: not at all), both in
-    seconds since the epoch; `pause` says that the target wants no more at all.
+    The delivery is tried again at `due` (0: it is not). The whole target is left alone until
+    `hold_until` (0: it is not), or paused for good: it wants no more at all.
     """
 
     verdict: Verdict
     state: DeliveryState
     attempts: int
-    due: float = 0.0
+    due: Steady = Steady(0.0)
     reason: DeliveryReason | None = None
-    hold_until: float = 0.0
+    hold_until: Steady = Steady(0.0)
     pause: bool = False
 
 
@@ -97,16 +99,20 @@ def settle(
     policy: RetryPolicy,
     *,
     give_up_on: Collection[int],
-    now: float,
+    now: Steady,
     chance: float,
 ) -> Settlement:
-    """Decide what follows from an attempt; `chance`, in [0, 1), decides the retry's jitter."""
+    """Decide what follows from an attempt that ended `now`.
+
+    A status of `give_up_on` makes the delivery dead at once; `chance`, in [0, 1), decides the
+    retry's jitter.
+    """
     attempts = delivery.attempts + 1
     reason = attempt.reason or classify(attempt.status)
     if reason is None:
         return Settlement(Verdict.DELIVERED, DeliveryState.DELIVERED, attempts)
-    asked = attempt.retry_after if attempt.status in _WAIT else None
-    hold_until = now + asked if asked is not None else 0.0
+    rest = attempt.retry_after if attempt.status in _WAIT else None
+    hold_until = Steady(0.0 if rest is None else now + rest)
     if reason in _FINAL or attempt.status in give_up_on:
         return Settlement(
             Verdict.DEAD,
@@ -116,17 +122,17 @@ def settle(
             hold_until=hold_until,
             pause=reason is DeliveryReason.GONE,
         )
-    wait = next_wait(policy, attempts, now - delivery.since, chance, asked or 0.0)
+    wait = next_wait(policy, attempts, now - delivery.since, chance, rest or 0.0)
     if wait is None:
         return Settlement(
             Verdict.DEAD, DeliveryState.DEAD, attempts, reason=reason, hold_until=hold_until
         )
     return Settlement(
-        Verdict.RETRY, DeliveryState.PENDING, attempts, now + wait, reason, hold_until
+        Verdict.RETRY, DeliveryState.PENDING, attempts, Steady(now + wait), reason, hold_until
     )
 
 
-def expire(delivery: Delivery, policy: RetryPolicy, now: float) -> Settlement | None:
+def expire(delivery: Delivery, policy: RetryPolicy, now: Steady) -> Settlement | None:
     """Return the end of a delivery that waited longer than `max_age` for its next attempt, else None."""
     if now - delivery.since <= policy.max_age:
         return None

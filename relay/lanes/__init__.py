@@ -1,1 +1,1 @@
-"""Who carries deliveries out: a lane for each target, or for each of its partitions."""
+"""The packages between an accepted event and its targets: a lane for each target or partition."""

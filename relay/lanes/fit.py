@@ -8,8 +8,9 @@ import structlog
 
 from relay.clock import steady
 from relay.errors import StoreUnavailable
-from relay.lanes.lane import Lane, Room
-from relay.lanes.partitions import AnyLane, Partitions
+from relay.lanes.lane import Lane
+from relay.lanes.partitions import Partitions
+from relay.lanes.room import Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
 from relay.stores.contract import Store
@@ -18,7 +19,7 @@ from relay.targets.target import TargetSettings
 _log = structlog.get_logger("relay.lanes.fit")
 
 
-class Lanes(dict[str, AnyLane]):
+class Lanes(dict[str, Partitions]):
     """The lanes by their targets' names. `grace` is how long, in seconds, what is in flight may take to end."""
 
     def __init__(
@@ -85,18 +86,19 @@ class Lanes(dict[str, AnyLane]):
                 self._room,
                 self._metrics,
                 self._routes,
-                partition,
+                token=self._store.token,
+                partition=partition,
             )
             for partition in range(options.partitions)
         ]
-        lane = lanes[0] if len(lanes) == 1 else Partitions(lanes)
+        lane = Partitions(lanes)
         if paused:
             lane.pause()
             _log.warning("target_paused", target=name, detail="as it was before; resume it by hand")
         self[name] = lane
         self._feeders[name] = asyncio.create_task(lane.run())
 
-    async def _stop(self, name: str, lane: AnyLane) -> None:
+    async def _stop(self, name: str, lane: Partitions) -> None:
         await lane.stop(self._grace)
         await self._end_feeding(name)
 

@@ -1,292 +1,258 @@
-"""A lane: the deliveries of one target, or of one of its partitions, from claim to settled.
+"""A lane: the deliveries of one target, or of one of its partitions, and the workers that carry them out.
 
-    claim -> prepare -> send -> decide -> settle -> emit
-
-What was just committed is handed over in memory; the store is read for retries, after a restart, and for what
-did not fit into the bounded queue. A lane has its own queue, workers and connections, so that a slow target
-holds up nobody else.
+A delivery that was just committed comes straight from memory; the store is read for retries, after
+a restart, and for deliveries that did not fit into the bounded queue. A lane has its own queue,
+workers and connections, so that a slow target holds up nobody else. deliver.py has the way of one
+delivery, gate.py when the next may go.
 """
 
 import asyncio
 import contextlib
 import math
-import random
-import time
 from collections import deque
 from collections.abc import Callable
 
 import structlog
 
-from relay.clock import steady
-from relay.delivery.breaker import (
-    CLOSED,
-    BreakerState,
-    admit,
-    after,
-)
-from relay.delivery.rate import take, wait
-from relay.delivery.settle import Attempt, Settlement, Verdict, drop, expire, fail, settle
-from relay.errors import DeliveryReason, StoreUnavailable, TransformFailed
-from relay.event import Delivery, DeliveryState
+from relay.clock import Steady, steady
+from relay.delivery.breaker import CLOSED, BreakerState, admit
+from relay.delivery.settle import Settlement
+from relay.errors import StoreUnavailable
+from relay.event import Delivery
+from relay.lanes import gate
+from relay.lanes.deliver import Deliverer
+from relay.lanes.gate import FREE
+from relay.lanes.room import Places, Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
-from relay.routing.transform import Outgoing, prepare
-from relay.stores.contract import Settle, Store
+from relay.stores.contract import Store
 from relay.targets.target import LaneOptions, Target
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
-_OVERHEAD = (
-    3072  # bytes that a delivery in memory takes beside its body; tests/bench/memory.py measures it
-)
-_REFILL = 500  # deliveries that come from the store at a time; as many new ones join them while it has more
+# Deliveries that come from the store at a time; as many new ones join them while it has more.
+_REFILL = 500
 _REFILL_BYTES = 8 << 20
 _STORE_RETRY = 1.0  # seconds until a store that could not be read is asked again
 _log = structlog.get_logger("relay.lanes.lane")
 
 
-class Room:
-    """Bytes of events that all lanes together may keep in memory."""
-
-    def __init__(self, capacity: int) -> None:
-        self._free = capacity
-
-    def take(self, size: int) -> bool:
-        """Take `size` bytes if there are as many."""
-        if size > self._free:
-            return False
-        self._free -= size
-        return True
-
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
-        self._free += size
-
-
 class Lane:
-    """Owns the deliveries of one target or partition; all methods but `run` return at once.
+    """Owns the deliveries of one target or partition; all methods that are not `async` return at once.
 
-    `on_gone` is called when the target wants no more.
+    `token` shows to the store that a delivery is this lane's. `on_gone` is called when the target
+    answers that it wants no more: it pauses this lane, or all lanes of the target.
     """
 
     def __init__(
         self,
         options: LaneOptions,
-        sender: Target,
+        target: Target,
         store: Store,
         room: Room,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
+        *,
+        token: int,
         partition: int = 0,
     ) -> None:
-        self.target = options.target
-        self.partitions = 1
+        self.name = options.target
+        self.token = token
         self.on_gone: Callable[[], None] = self.pause
         self._partition = partition
         self._options = options
-        self._sender = sender
         self._store = store
-        self._room = room
-        self._metrics = metrics
-        self._routes = routes
+        self._places = Places(room)
+        self._deliverer = Deliverer(
+            options,
+            target,
+            store,
+            self._places,
+            metrics,
+            routes,
+            heed=self._heed,
+            wake=self.wake,
+        )
         self._queue: deque[Delivery] = deque()
-        self._held: dict[
-            tuple[int, int], tuple[float, int]
-        ] = {}  # in memory without a row: accepted when, bytes
         self._workers: set[asyncio.Task[None]] = set()
-        self._starting = 0  # workers that have not taken their first delivery yet
+        self._starting = 0  # workers that have not begun with their first delivery yet
         self._closing: set[asyncio.Task[None]] = set()
-        self._next_due: float | None = 0.0  # of what waits in the store; 0.0: not asked yet
-        self._hold_until = 0.0  # monotonic, like all that is only waited for
-        self._breaker = CLOSED
-        self._rate_due = 0.0
-        self._paused = False
+        # When the store's next delivery is due; None: it has none, 0: it was not asked yet.
+        self._next_due: Steady | None = Steady(0.0)
+        self._gate = gate.limit(FREE, options.rate)
         self._poked = asyncio.Event()
-        self._stopping = False
         self._removed = False
-        self._delivered = metrics.attempts.labels(self.target, Verdict.DELIVERED.value, "")
-        self._duration = metrics.attempt_duration.labels(self.target)
-        self._latency = metrics.delivery_latency.labels(self.target)
 
-    # --- what the server calls ----------------------------------------------------------------------
+    # --- deliveries come in ------------------------------------------------------------------------
 
     def reserve(self, delivery: Delivery, size: int) -> bool:
-        """Keep a place in memory for a delivery that is about to be committed, if there is one."""
-        if self._stopping:
+        """Keep a place in memory for a delivery about to be committed, of `size` bytes; tell if it has one."""
+        if self._gate.stopping:
             return False
+        # While older ones wait in the store, memory is for them.
         behind = self._next_due is not None and self._next_due <= delivery.since
-        if len(self._held) >= (_REFILL if behind else _CAPACITY) or not self._room.take(
-            size + _OVERHEAD
-        ):
+        if len(self._places) >= (_REFILL if behind else _CAPACITY):
             return False
-        self._held[delivery.event.seq, delivery.n] = delivery.since, size + _OVERHEAD
-        return True
+        return self._places.reserve(delivery, size)
 
-    def release(self, delivery: Delivery) -> None:
-        """Give a reserved place back: its event was not committed."""
-        if (held := self._held.pop((delivery.event.seq, delivery.n), None)) is not None:
-            self._room.give(held[1])
+    def give_back(self, delivery: Delivery) -> None:
+        """Give a reserved place back: the delivery was not committed."""
+        self._places.give_back(delivery)
 
     def hand(self, delivery: Delivery) -> None:
-        """Take a delivery that was committed into its reserved place."""
+        """Put a delivery that was committed into its reserved place."""
         if self._removed:
             self._bury(delivery)
             return
         self._queue.append(delivery)
-        self._pump()
+        self._start_workers()
 
-    def wake(self, due: float) -> None:
-        """Learn that something waits in the store from `due` on."""
+    def wake(self, due: Steady) -> None:
+        """Learn that a delivery is due in the store from `due` on."""
         if self._next_due is None or due < self._next_due:
             self._next_due = due
             self._poked.set()
 
-    def change(self, options: LaneOptions, make_sender: Callable[[], Target]) -> None:
-        """Go on with other options and another sender; attempts that are under way end with the one before."""
-        before, self._sender = self._sender, make_sender()
-        self._options = options
-        workers = set(self._workers)
-        closing = asyncio.create_task(_close_after(workers, before))
+    # --- settings and operators --------------------------------------------------------------------
+
+    def change(self, options: LaneOptions, open_target: Callable[[], Target]) -> None:
+        """Go on with other options and a target opened anew; attempts in flight end with the old."""
+        before, self._deliverer.target = self._deliverer.target, open_target()
+        self._options = self._deliverer.options = options
+        self._gate = gate.limit(self._gate, options.rate)
+        closing = asyncio.create_task(_close_after(set(self._workers), before))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        self._pump()
+        self._start_workers()
 
     def pause(self) -> None:
-        """Start no attempt until `resume`; what is in flight ends."""
-        self._paused = True
+        """Begin no attempt until `resume`; those in flight end."""
+        self._gate = gate.pause(self._gate)
 
     def resume(self) -> None:
         """Go on, at once: an operator who resumes a target knows that it is back."""
-        self._paused = False
-        self._hold_until = 0.0
-        self._breaker = CLOSED
+        self._gate = gate.resume(self._gate)
         self._poked.set()
 
     @property
     def paused(self) -> bool:
         """Whether an operator, or the target itself by 410, has stopped it."""
-        return self._paused
+        return self._gate.paused
 
     @property
     def breaker_state(self) -> BreakerState:
         """How the breaker stands now."""
-        return admit(self._breaker, time.monotonic()).state
+        return admit(self._gate.breaker, steady()).state
 
     @property
     def in_memory(self) -> int:
         """How many deliveries are in memory only, as far as the store's rows tell."""
-        return len(self._held)
+        return len(self._places)
 
-    def oldest_in_memory(self, now: float) -> float:
+    def oldest_in_memory(self, now: Steady) -> float:
         """Return the age in seconds of the oldest delivery in memory; 0 if there is none."""
-        since, _ = next(iter(self._held.values()), (now, 0))
-        return max(now - since, 0.0)
+        return self._places.oldest(now)
 
-    # --- its life -----------------------------------------------------------------------------------
+    # --- its life ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Feed the queue from the store until cancelled."""
         while True:
             self._poked.clear()
-            seconds = self._until_feed(steady())
+            seconds = self._until_feed()
             if seconds <= 0:
                 await self._refill()
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._poked.wait(), None if seconds == math.inf else seconds)
-            self._pump()
+            self._start_workers()
 
     async def stop(self, grace: float) -> None:
-        """Start nothing new, let what is in flight end within `grace` seconds, and drop the rest from memory.
+        """Begin nothing new, let attempts in flight end within `grace` seconds, and drop the rest.
 
-        What is dropped stands in the store, or is found again by its event at the next start: it costs no
-        attempt.
+        Dropped deliveries cost no attempt: the store has them, or the next start finds them by
+        their event.
         """
-        self._stopping = True
+        self._gate = gate.stop(self._gate)
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=grace)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await asyncio.gather(*self._closing)
-        await self._sender.close()
+        await self._deliverer.target.close()
 
     async def remove(self, grace: float) -> None:
-        """Stop for good: what is in memory alone becomes dead letters, as the store's are by `bury`."""
+        """Stop for good: deliveries in memory alone become dead letters, as `bury` makes the store's."""
         self._removed = True
         await self.stop(grace)
         while self._queue:
             self._bury(self._queue.popleft())
 
     def _bury(self, delivery: Delivery) -> None:
-        if (delivery.event.seq, delivery.n) in self._held:
-            self._settle(delivery, fail(delivery, DeliveryReason.TARGET_REMOVED), None)
+        if delivery in self._places:
+            self._deliverer.bury(delivery)
 
-    def _until_feed(self, now: float) -> float:
-        """Return the seconds until the store is worth asking or attempts may go on; infinity if for neither."""
-        gate = self._gate()
-        if gate > 0:
-            return gate
+    # --- the queue is filled -----------------------------------------------------------------------
+
+    def _until_feed(self) -> float:
+        """Return the seconds until the store is worth asking or attempts may go on, or infinity."""
+        shut = self._until_attempt()
+        if shut > 0:
+            return shut
         if self._next_due is None or len(self._queue) >= self._enough():
             return math.inf
-        return max(self._next_due - now, 0.0)
-
-    def _gate(self) -> float:
-        """Return the seconds until an attempt may begin, 0 if it may now."""
-        rate = self._options.rate
-        if (
-            self._breaker is CLOSED
-            and rate is None
-            and not (self._hold_until or self._paused or self._stopping)
-        ):
-            return 0.0  # as nearly always
-        if self._paused or self._stopping:
-            return math.inf
-        now = time.monotonic()
-        self._breaker = admit(self._breaker, now)
-        shut = self._breaker.until if self._breaker.state is BreakerState.OPEN else 0.0
-        gate = max(self._hold_until, shut) - now
-        if rate is not None:
-            gate = max(gate, wait(rate, self._rate_due, now))
-        return max(gate, 0.0)
+        return max(self._next_due - steady(), 0.0)
 
     def _enough(self) -> int:
-        """Return how many deliveries the queue has use for: a target that is probed, no more than the probe."""
-        return min(_REFILL, self._breaker.most)
+        """Return how many deliveries the queue has use for: the probe alone for a target on probation."""
+        return min(_REFILL, self._gate.breaker.most)
 
     async def _refill(self) -> None:
         now = steady()
-        self._next_due = None  # what comes in meanwhile sets it again
+        self._next_due = None  # deliveries that come in meanwhile set it again
         try:
             claim = await self._store.claim(
-                self.target, now, self._enough(), _REFILL_BYTES, self._partition
+                self.name, now, self._enough(), _REFILL_BYTES, self._partition
             )
         except StoreUnavailable:
-            self._next_due = now + _STORE_RETRY
+            self._next_due = Steady(now + _STORE_RETRY)
             return
         if claim.next_due is not None:
-            self.wake(claim.next_due)
+            self.wake(Steady(claim.next_due))
         self._queue.extend(claim.deliveries)
-        self._pump()
+        self._start_workers()
 
-    def _pump(self) -> None:
-        """Start workers while there is work for them; if none may start yet, have `run` wait for it."""
+    # --- the queue is worked off -------------------------------------------------------------------
+
+    def _start_workers(self) -> None:
+        """Start workers while there is work for them; if none may begin yet, have `run` wait for it."""
         if not self._queue:
             return
-        if self._gate() > 0:
+        if self._until_attempt() > 0:
             self._poked.set()
             return
-        most = min(self._options.concurrency, self._breaker.most)
+        most = min(self._options.concurrency, self._gate.breaker.most)
         for _ in range(min(len(self._queue) - self._starting, most - len(self._workers))):
             self._starting += 1
             self._workers.add(asyncio.create_task(self._work()))
 
     async def _work(self) -> None:
+        """Carry deliveries out, one after another, while there are some and the gate lets them go."""
         self._starting -= 1
         task = asyncio.current_task()
         assert task is not None
         try:
-            while self._queue and self._may_go():
-                await self._deliver(self._queue.popleft())
+            while self._queue and self._may_begin():
+                delivery = self._queue.popleft()
+                try:
+                    await self._deliverer.deliver(delivery)
+                except asyncio.CancelledError:
+                    if self._removed:
+                        self._bury(delivery)
+                    raise
+                except Exception:  # noqa: BLE001 - our own fault must not end the lane
+                    # The delivery stays claimed: a restart finds it.
+                    _log.exception("delivery_fault", target=self.name, id=delivery.event.id)
                 if self._next_due is not None and len(self._queue) < self._enough():
                     self._poked.set()
         finally:
@@ -294,124 +260,50 @@ class Lane:
             if self._queue:
                 self._poked.set()
 
-    def _may_go(self) -> bool:
-        """Tell whether this worker may make one more attempt, and count it against the rate if so."""
-        if self._gate() > 0 or len(self._workers) > self._breaker.most:
+    # --- the gate ----------------------------------------------------------------------------------
+
+    def _until_attempt(self) -> float:
+        """Return the seconds until an attempt may begin, 0 if it may now; infinity as `gate.wait`."""
+        if self._gate is FREE:
+            return 0.0  # as nearly always
+        now = steady()
+        self._gate = gate.advance(self._gate, now)
+        return gate.wait(self._gate, now)
+
+    def _may_begin(self) -> bool:
+        """Tell whether this worker may begin an attempt, and count it if so."""
+        if self._until_attempt() > 0 or len(self._workers) > self._gate.breaker.most:
             return False
-        if self._options.rate is not None:
-            self._rate_due, _ = take(self._options.rate, self._rate_due, time.monotonic())
+        if self._gate.rate is not None:
+            self._gate = gate.count_attempt(self._gate, steady())
         return True
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        try:
-            await self._attempt(delivery)
-        except asyncio.CancelledError:
-            if self._removed:
-                self._bury(delivery)
-            raise
-        except Exception:  # noqa: BLE001 - our own fault must not end the lane
-            # The delivery stays claimed: a restart finds it.
-            _log.exception("delivery_fault", target=self.target, id=delivery.event.id)
-
-    async def _attempt(self, delivery: Delivery) -> None:
-        now = steady()
-        if (expired := expire(delivery, self._options.policy, now)) is not None:
-            self._settle(delivery, expired, None)
-            return
-        try:
-            outgoing = self._prepare(delivery)
-        except TransformFailed as error:
-            attempt = Attempt(
-                time.time(), 0.0, reason=DeliveryReason.TRANSFORM_FAILED, detail=str(error)
-            )
-            self._settle(delivery, fail(delivery, DeliveryReason.TRANSFORM_FAILED), attempt)
-            return
-        except LookupError as error:
-            attempt = Attempt(
-                time.time(), 0.0, reason=DeliveryReason.TARGET_REMOVED, detail=str(error.args[0])
-            )
-            self._settle(delivery, fail(delivery, DeliveryReason.TARGET_REMOVED), attempt)
-            return
-        if outgoing is None:
-            self._settle(delivery, drop(delivery), None)
-            return
-        attempt = await self._sender.attempt(delivery, outgoing)
-        settlement = settle(
-            delivery,
-            attempt,
-            self._options.policy,
-            give_up_on=self._options.give_up_on,
-            now=steady(),
-            chance=random.random(),
-        )
-        self._heed(settlement)
-        self._settle(delivery, settlement, attempt)
-
     def _heed(self, settlement: Settlement) -> None:
-        """Let the breaker and the whole target follow from one attempt."""
-        if settlement.reason is None and self._breaker is CLOSED:
+        """Let what follows from an attempt for the whole target follow: breaker, hold, pause."""
+        before = self._gate.breaker
+        if settlement.reason is None and before is CLOSED:
             return
-        now = time.monotonic()
-        before = self._breaker
-        self._breaker = after(self._breaker, settlement.reason, self._options.breaker, now)
-        if self._breaker is not before:
+        self._gate = gate.end_attempt(
+            self._gate, settlement.reason, self._options.breaker, steady()
+        )
+        breaker = self._gate.breaker
+        if breaker is not before:
             self._poked.set()  # there may be room for more in flight
-        if self._breaker.state is not before.state:
-            _log.warning("breaker", target=self.target, state=self._breaker.state.name.lower())
+        if breaker.state is not before.state:
+            _log.warning("breaker", target=self.name, state=breaker.state.name.lower())
         if settlement.hold_until:
-            self._hold_until = max(self._hold_until, now + settlement.hold_until - steady())
+            self._gate = gate.hold(self._gate, settlement.hold_until)
         if settlement.pause:
             self.on_gone()
             _log.warning(
                 "target_paused",
-                target=self.target,
+                target=self.name,
                 detail="it answered 410 Gone; resume it by hand",
             )
 
-    def _prepare(self, delivery: Delivery) -> Outgoing | None:
-        route = self._routes(delivery.event.route)
-        if route is None:
-            raise LookupError(f"there is no route {delivery.event.route} any more")
-        forward = route.by_name.get(delivery.forward)
-        if forward is None:
-            raise LookupError(f"the route {route.name} has no forward {delivery.forward} any more")
-        return prepare(route, forward, delivery.event)
 
-    def _settle(self, delivery: Delivery, settlement: Settlement, attempt: Attempt | None) -> None:
-        def settled() -> None:
-            self._emit(delivery, settlement, attempt)
-
-        self._store.settle(Settle(delivery, settlement, attempt, steady(), settled))
-
-    def _emit(self, delivery: Delivery, settlement: Settlement, attempt: Attempt | None) -> None:
-        self.release(delivery)
-        if delivery.ordering and settlement.state is not DeliveryState.PENDING:
-            self.wake(steady())  # the store has let the next of its key go
-        if attempt is not None:
-            self._duration.observe(attempt.duration)
-        if settlement.state is DeliveryState.DELIVERED:
-            self._delivered.inc()
-            self._latency.observe(max(steady() - delivery.since, 0.0))
-            return
-        reason = settlement.reason.value if settlement.reason else ""
-        self._metrics.attempts.labels(self.target, settlement.verdict.value, reason).inc()
-        if settlement.state is DeliveryState.PENDING:
-            self.wake(settlement.due)
-        if settlement.reason is not None:
-            _log.warning(
-                f"delivery_{settlement.verdict.value}",
-                target=self.target,
-                id=delivery.event.id,
-                route=delivery.event.route,
-                attempt=settlement.attempts,
-                reason=reason,
-                status=attempt.status if attempt else 0,
-                detail=attempt.detail if attempt else "",
-            )
-
-
-async def _close_after(workers: set[asyncio.Task[None]], sender: Target) -> None:
-    """Close a sender once those who may be using it are done with their delivery."""
+async def _close_after(workers: set[asyncio.Task[None]], target: Target) -> None:
+    """Close a target's connections once the workers that may be using them have ended."""
     if workers:
         await asyncio.wait(workers)
-    await sender.close()
+    await target.close()

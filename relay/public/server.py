@@ -13,13 +13,14 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from relay.delivery.rate import Rate, take, wait
+from relay.clock import Steady, steady
+from relay.delivery.rate import Rate, book, delay
 from relay.errors import Outcome, Rejected, RequestReason, StoreUnavailable
 from relay.event import Event, Owed
 from relay.http.answer import Answer, problem
 from relay.http.body import buffered_body, lower_headers, read_body
 from relay.lanes.handover import Handover, hand_over
-from relay.lanes.partitions import AnyLane
+from relay.lanes.partitions import Partitions
 from relay.metrics.by_route import RouteCounters
 from relay.metrics.series import NO_ROUTE, Metrics
 from relay.public.connection import Asked
@@ -52,19 +53,17 @@ class Server:
 
     def __init__(
         self,
-        lanes: Mapping[str, AnyLane],
+        lanes: Mapping[str, Partitions],
         store: Store,
         metrics: Metrics,
         limits: ServerLimits,
-        token: int,
     ) -> None:
         self._lanes = lanes
         self._store = store
         self._metrics = metrics
         self._limits = limits
-        self._token = token
         self._committing: dict[tuple[str, str, str], tuple[Event, asyncio.Future[str]]] = {}
-        self._rate_due: dict[str, float] = {}
+        self._rate_due: dict[str, Steady] = {}
         self._open = 0
         self._quiet = asyncio.Event()  # set once nothing is open any more, while draining
         self.draining = False
@@ -203,15 +202,14 @@ class Server:
 
     def _within_rate(self, route: Route, rate: Rate) -> None:
         """Count one request of a route against its rate; raise Rejected if it is beyond."""
-        due = self._rate_due.get(route.name, 0.0)
-        now = time.monotonic()
-        if seconds := wait(rate, due, now):
+        due, now = self._rate_due.get(route.name, Steady(0.0)), steady()
+        if seconds := delay(rate, due, now):
             raise Rejected(
                 RequestReason.RATE_LIMITED,
                 "too many requests on this route",
                 retry_after=math.ceil(seconds),
             )
-        self._rate_due[route.name], _ = take(rate, due, now)
+        self._rate_due[route.name], _ = book(rate, due, now)
 
     def _accept(
         self, route: Route, verified: Verified, now: float, counters: RouteCounters
@@ -294,7 +292,7 @@ class Server:
         seen: Observed | None,
         counters: RouteCounters,
     ) -> "asyncio.Future[str]":
-        handover = hand_over(event, owed, self._lanes, self._token)
+        handover = hand_over(event, owed, self._lanes)
         committed = handover.committed
         if seen is not None:
             committed = partial(self._observe, handover, event, seen)
@@ -309,7 +307,7 @@ class Server:
                 dedupe_until=since + route.dedupe if verified.id and route.dedupe else 0.0,
             ),
             committed,
-            handover.released,
+            handover.withdrawn,
             counters.conflicted,
         )
 

@@ -12,7 +12,8 @@ from rich.progress import Progress
 
 from relay.cli import options, show
 from relay.cli.online.client import Client, client
-from relay.delivery.rate import Rate, take
+from relay.clock import Steady, steady
+from relay.delivery.rate import Rate, book
 from relay.fields.units import parse_rate
 
 _PAGE = 1000
@@ -157,13 +158,13 @@ def _release(
 
 def _paced(chosen: list[dict[str, Any]], rate: Rate | None) -> Iterator[list[dict[str, Any]]]:
     """Give the list in parts, no faster than the rate."""
-    rest, due, size = iter(chosen), 0.0, _CHUNK
+    rest, due, size = iter(chosen), Steady(0.0), _CHUNK
     if rate is not None:
         size = max(1, min(_CHUNK, int(rate.count / rate.seconds / _TICKS)))
         rate = Rate(rate.count / size, rate.seconds)
     while part := list(islice(rest, size)):
         if rate is not None:
-            due, seconds = take(rate, due, time.monotonic())
+            due, seconds = book(rate, due, steady())
             time.sleep(seconds)
         yield part
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from relay.clock import Steady, Wall
 from relay.delivery.settle import Attempt, Settlement, Verdict
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event, Owed
@@ -149,7 +150,7 @@ def retry(
     due: float, attempts: int = 1, reason: DeliveryReason = DeliveryReason.UNAVAILABLE
 ) -> Settlement:
     """Return what a failed attempt with budget left leads to."""
-    return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, due, reason)
+    return Settlement(Verdict.RETRY, DeliveryState.PENDING, attempts, Steady(due), reason)
 
 
 def dead(reason: DeliveryReason = DeliveryReason.REFUSED, attempts: int = 1) -> Settlement:
@@ -168,7 +169,7 @@ def start_settle(
 ) -> asyncio.Event:
     """Settle, and return what is set once it is on disk."""
     done = asyncio.Event()
-    attempt = Attempt(at, 0.25, status, detail=detail)
+    attempt = Attempt(Wall(at), 0.25, status, detail=detail)
     store.settle(Settle(delivery, settlement, attempt, at, done.set))
     return done
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from relay.clock import Wall
 from relay.delivery.retry import (
     RETRY_AFTER_CAP,
     RetryPolicy,
@@ -18,7 +19,7 @@ from relay.delivery.retry import (
 )
 
 DAY = 86400.0
-NOW = 1_700_000_000.0
+NOW = Wall(1_700_000_000.0)
 SCHEDULE = (5.0, 60.0, 300.0)
 CHANCES = st.floats(0, 1, exclude_max=True)
 WAITS = st.lists(st.floats(0, 1e7), min_size=1, max_size=20).map(tuple)

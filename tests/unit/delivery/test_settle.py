@@ -1,16 +1,19 @@
-"""Every row of the table in relay/delivery/settle.py, and what holds for all of them."""
+"""Every row of the table in relay/delivery/settle.py, and the promises of all of them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.clock import Steady, Wall
 from relay.delivery.retry import RetryPolicy, by_schedule
 from relay.delivery.settle import Attempt, Settlement, Verdict, classify, drop, expire, fail, settle
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event
 
 SINCE = 1_700_000_000.0
-NOW = SINCE + 10
+NOW = Steady(SINCE + 10)
+NEVER = Steady(0.0)
+AT = Wall(NOW - 1)  # when an attempt began
 POLICY = by_schedule((60.0, 300.0), 0.0, 3600.0)
 
 
@@ -20,11 +23,11 @@ def delivery(attempts: int = 0, since: float = SINCE) -> Delivery:
 
 
 def answered(status: int, retry_after: float | None = None) -> Attempt:
-    return Attempt(NOW - 1, 1.0, status, retry_after=retry_after)
+    return Attempt(AT, 1.0, status, retry_after=retry_after)
 
 
 def failed(reason: DeliveryReason) -> Attempt:
-    return Attempt(NOW - 1, 1.0, reason=reason)
+    return Attempt(AT, 1.0, reason=reason)
 
 
 def decide(
@@ -80,9 +83,11 @@ def test_2xx_is_delivered(status: int) -> None:
 )
 def test_failure_is_tried_again(attempt: Attempt, reason: DeliveryReason) -> None:
     """A claimed one --fails, budget left--> pending, due later; the attempt is counted, nobody else waits."""
-    assert decide(attempt) == Settlement(Verdict.RETRY, DeliveryState.PENDING, 1, NOW + 60, reason)
+    assert decide(attempt) == Settlement(
+        Verdict.RETRY, DeliveryState.PENDING, 1, Steady(NOW + 60), reason
+    )
     assert decide(attempt, attempts=1) == Settlement(
-        Verdict.RETRY, DeliveryState.PENDING, 2, NOW + 300, reason
+        Verdict.RETRY, DeliveryState.PENDING, 2, Steady(NOW + 300), reason
     )
 
 
@@ -90,26 +95,26 @@ def test_failure_is_tried_again(attempt: Attempt, reason: DeliveryReason) -> Non
 @pytest.mark.parametrize(("asked", "due"), [(5.0, 60.0), (60.0, 60.0), (500.0, 500.0), (0.0, 60.0)])
 def test_target_that_asks_to_wait_is_left_alone(status: int, asked: float, due: float) -> None:
     """A claimed one --target asks to wait--> pending; the whole target waits, the delivery for the longer of the two."""
-    found = decide(answered(status, retry_after=asked))
-    assert (found.verdict, found.state) == (Verdict.RETRY, DeliveryState.PENDING)
-    assert found.due == NOW + due
-    assert found.hold_until == NOW + asked
+    settlement = decide(answered(status, retry_after=asked))
+    assert (settlement.verdict, settlement.state) == (Verdict.RETRY, DeliveryState.PENDING)
+    assert settlement.due == NOW + due
+    assert settlement.hold_until == NOW + asked
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_without_retry_after_only_the_delivery_waits(status: int) -> None:
     """429 or 503 alone is an ordinary retry."""
-    found = decide(answered(status))
-    assert found.due == NOW + 60
-    assert found.hold_until == 0
+    settlement = decide(answered(status))
+    assert settlement.due == NOW + 60
+    assert settlement.hold_until == NEVER
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 404, 500, 502, 504])
 def test_retry_after_counts_with_429_and_503_alone(status: int) -> None:
     """On any other status Retry-After says nothing about the target's load."""
-    found = decide(answered(status, retry_after=1000.0))
-    assert found.hold_until == 0
-    assert found.due in {0, NOW + 60}
+    settlement = decide(answered(status, retry_after=1000.0))
+    assert settlement.hold_until == NEVER
+    assert settlement.due in {NEVER, NOW + 60}
 
 
 @pytest.mark.parametrize(
@@ -124,24 +129,28 @@ def test_retry_after_counts_with_429_and_503_alone(status: int) -> None:
 )
 def test_used_up_budget_is_dead_with_the_last_reason(attempt: Attempt) -> None:
     """A claimed one --fails, budget used up--> dead, with the last reason."""
-    found = decide(attempt, attempts=2)
-    assert (found.verdict, found.state, found.attempts) == (Verdict.DEAD, DeliveryState.DEAD, 3)
-    assert found.reason is (attempt.reason or classify(attempt.status))
-    assert found.due == 0
+    settlement = decide(attempt, attempts=2)
+    assert (settlement.verdict, settlement.state, settlement.attempts) == (
+        Verdict.DEAD,
+        DeliveryState.DEAD,
+        3,
+    )
+    assert settlement.reason is (attempt.reason or classify(attempt.status))
+    assert settlement.due == NEVER
 
 
 def test_last_attempt_still_holds_the_target() -> None:
     """A target that asks to wait is heard even by a delivery that is not tried again."""
-    found = decide(answered(503, retry_after=30.0), attempts=2)
-    assert (found.verdict, found.hold_until) == (Verdict.DEAD, NOW + 30)
+    settlement = decide(answered(503, retry_after=30.0), attempts=2)
+    assert (settlement.verdict, settlement.hold_until) == (Verdict.DEAD, NOW + 30)
 
 
 def test_old_delivery_is_dead_after_its_attempt() -> None:
     """From `max_age` on, a failure is the last, whatever attempts are left."""
-    found = settle(
+    settlement = settle(
         delivery(0, SINCE - 3600), answered(500), POLICY, give_up_on=(), now=NOW, chance=0.5
     )
-    assert (found.verdict, found.reason) == (Verdict.DEAD, DeliveryReason.UNAVAILABLE)
+    assert (settlement.verdict, settlement.reason) == (Verdict.DEAD, DeliveryReason.UNAVAILABLE)
 
 
 @pytest.mark.parametrize(
@@ -165,14 +174,14 @@ def test_final_reasons_are_dead_at_once(
 @pytest.mark.parametrize("status", [400, 422, 302, 503])
 def test_status_to_give_up_on_is_dead_at_once(status: int) -> None:
     """A claimed one --a status of give_up_on--> dead at once, with the status's own reason."""
-    found = decide(answered(status), give_up_on=(400, 422, 302, 503))
-    assert found == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=classify(status))
+    settlement = decide(answered(status), give_up_on=(400, 422, 302, 503))
+    assert settlement == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=classify(status))
 
 
 def test_giving_up_on_a_503_still_holds_the_target() -> None:
     """The delivery is dead, and yet the target asked everyone to wait."""
-    found = decide(answered(503, retry_after=30.0), give_up_on=(503,))
-    assert (found.verdict, found.hold_until) == (Verdict.DEAD, NOW + 30)
+    settlement = decide(answered(503, retry_after=30.0), give_up_on=(503,))
+    assert (settlement.verdict, settlement.hold_until) == (Verdict.DEAD, NOW + 30)
 
 
 def test_none_of_a_transform_is_dropped() -> None:
@@ -183,7 +192,7 @@ def test_none_of_a_transform_is_dropped() -> None:
 @pytest.mark.parametrize("age", [3600.001, 1e9])
 def test_delivery_that_waited_too_long_expires(age: float) -> None:
     """A claimed one --older than max_age--> dead: expired, without an attempt."""
-    assert expire(delivery(2), POLICY, SINCE + age) == Settlement(
+    assert expire(delivery(2), POLICY, Steady(SINCE + age)) == Settlement(
         Verdict.DEAD, DeliveryState.DEAD, 2, reason=DeliveryReason.EXPIRED
     )
 
@@ -191,7 +200,7 @@ def test_delivery_that_waited_too_long_expires(age: float) -> None:
 @pytest.mark.parametrize("age", [-100.0, 0.0, 3600.0])
 def test_younger_delivery_does_not_expire(age: float) -> None:
     """Up to `max_age`, and before its time after a clock that went back, a delivery lives."""
-    assert expire(delivery(2), POLICY, SINCE + age) is None
+    assert expire(delivery(2), POLICY, Steady(SINCE + age)) is None
 
 
 @pytest.mark.parametrize(
@@ -211,12 +220,12 @@ def test_what_cannot_be_attempted_is_dead(reason: DeliveryReason) -> None:
 
 ATTEMPTS = st.builds(
     Attempt,
-    at=st.just(NOW),
+    at=st.just(AT),
     duration=st.just(1.0),
     status=st.integers(100, 599),
     retry_after=st.none() | st.floats(0, 3600),
 ) | st.builds(
-    Attempt, at=st.just(NOW), duration=st.just(1.0), reason=st.sampled_from(list(DeliveryReason))
+    Attempt, at=st.just(AT), duration=st.just(1.0), reason=st.sampled_from(list(DeliveryReason))
 )
 
 
@@ -231,19 +240,21 @@ def test_each_settlement_is_whole(
     attempt: Attempt, attempts: int, age: float, give_up_on: set[int], chance: float
 ) -> None:
     """Attempts rise by one; a retry is due in the future; dead has a reason; verdict and state agree."""
-    now = SINCE + age
-    found = settle(
+    now = Steady(SINCE + age)
+    settlement = settle(
         delivery(attempts), attempt, POLICY, give_up_on=give_up_on, now=now, chance=chance
     )
-    assert found.attempts == attempts + 1
-    assert found.verdict.value == {"pending": "retry"}.get(found.state.word, found.state.word)
-    assert (found.reason is None) is (found.verdict is Verdict.DELIVERED)
+    assert settlement.attempts == attempts + 1
+    assert settlement.verdict.value == {"pending": "retry"}.get(
+        settlement.state.word, settlement.state.word
+    )
+    assert (settlement.reason is None) is (settlement.verdict is Verdict.DELIVERED)
     assert (
-        found.due >= now + (attempt.retry_after or 0)
+        settlement.due >= now + (attempt.retry_after or 0)
         if attempt.status in {429, 503}
-        else found.due >= now
-    ) or (found.verdict is not Verdict.RETRY)
-    assert found.pause is (found.reason is DeliveryReason.GONE)
+        else settlement.due >= now
+    ) or (settlement.verdict is not Verdict.RETRY)
+    assert settlement.pause is (settlement.reason is DeliveryReason.GONE)
 
 
 @given(attempts=st.lists(ATTEMPTS, min_size=3, max_size=3))
@@ -260,8 +271,8 @@ def test_every_delivery_ends(attempts: list[Attempt]) -> None:
 )
 def test_no_retry_is_promised_after_max_age(attempts: int, age: float, asked: float | None) -> None:
     """A retry that would only find its delivery expired is none: it is dead now, with the last reason."""
-    now = SINCE + age
-    found = settle(
+    now = Steady(SINCE + age)
+    settlement = settle(
         delivery(attempts), answered(503, asked), POLICY, give_up_on=(), now=now, chance=0.5
     )
-    assert found.verdict is Verdict.DEAD or found.due <= SINCE + POLICY.max_age
+    assert settlement.verdict is Verdict.DEAD or settlement.due <= SINCE + POLICY.max_age

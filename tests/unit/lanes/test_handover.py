@@ -1,11 +1,12 @@
-"""What an event owes, on its way to the lanes."""
+"""An event's deliveries on their way to the lanes."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
-from relay.event import Delivery, Event, Owed
+from relay.event import Delivery, Event, Owed, partition_of
 from relay.lanes.handover import Handover, hand_over
-from relay.lanes.partitions import AnyLane
+from relay.lanes.partitions import Partitions
 
 BODY = b'{"a": 1}'
 EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, BODY)
@@ -18,37 +19,36 @@ OWED = (
 
 
 class Lane:
-    """Notes what is asked of it, and has room for so many bytes at a time."""
+    """Notes the calls that it gets, and has room for so many bytes at a time."""
 
-    partitions = 1
-
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, token: int = 7) -> None:
         self.room = room
+        self.token = token
         self.reserved: list[tuple[str, int]] = []
-        self.told: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, Any]] = []
 
     def reserve(self, delivery: Delivery, size: int) -> bool:
-        """Take what fits."""
+        """Reserve a place if the body fits."""
         if size <= self.room:
             self.reserved.append((delivery.forward, size))
         return size <= self.room
 
     def hand(self, delivery: Delivery) -> None:
         """Note it."""
-        self.told.append(("hand", delivery.forward))
+        self.calls.append(("hand", delivery.forward))
 
     def wake(self, due: float) -> None:
         """Note it."""
-        self.told.append(("wake", due))
+        self.calls.append(("wake", due))
 
-    def release(self, delivery: Delivery) -> None:
+    def give_back(self, delivery: Delivery) -> None:
         """Note it."""
-        self.told.append(("release", delivery.forward))
+        self.calls.append(("give_back", delivery.forward))
 
 
-def handed(lane: Lane) -> Handover:
-    lanes = cast("Mapping[str, AnyLane]", {"a": lane})
-    return hand_over(EVENT, OWED, lanes, token=7)
+def handed(*lanes: Lane) -> Handover:
+    target = SimpleNamespace(lanes=lanes)
+    return hand_over(EVENT, OWED, cast("Mapping[str, Partitions]", {"a": target}))
 
 
 def test_each_place_is_reserved_once() -> None:
@@ -63,13 +63,30 @@ def test_deliveries_without_room_wait_in_the_store() -> None:
     assert handed(Lane(0)).held == (False,) * 4
 
 
-def test_lanes_learn_what_became_of_it() -> None:
-    """Once it is on disk: what is in memory is handed over, of the rest it is said since when it waits. Else: let go."""
+def test_a_lane_gets_what_was_committed() -> None:
+    """Deliveries in memory are handed to it; of the others it learns since when they are due."""
     lane = Lane(1000)
-    made = handed(lane)
-    made.committed()
-    names = [one.forward for one in OWED]
-    assert lane.told == [*(("hand", name) for name in names[:3]), ("wake", made.since)]
-    lane.told.clear()
-    made.released()
-    assert lane.told == [("release", name) for name in names]
+    handover = handed(lane)
+    handover.committed()
+    handed_over = [("hand", name) for name in ("plain", "first", "second")]
+    assert lane.calls == [*handed_over, ("wake", handover.since)]
+
+
+def test_a_lane_gets_its_places_back_if_nothing_was_stored() -> None:
+    """Of each delivery, whether it had one or not."""
+    lane = Lane(1000)
+    handed(lane).withdrawn()
+    assert lane.calls == [("give_back", owed.forward) for owed in OWED]
+
+
+def test_deliveries_of_a_divided_target_are_their_partitions() -> None:
+    """All of an event go to the lane of its key, which has the others' neither place nor token."""
+    lanes = [Lane(1000, token=n) for n in range(5)]
+    handover = handed(*lanes)
+    partition = partition_of(EVENT.key, EVENT.id, len(lanes))
+    assert {owed.partition for owed in handover.owed} == {partition}
+    assert {delivery.partition for delivery in handover.deliveries} == {partition}
+    assert {delivery.token for delivery in handover.deliveries} == {partition}
+    assert [len(lane.reserved) for lane in lanes] == [
+        3 if n == partition else 0 for n in range(len(lanes))
+    ]
