@@ -37,6 +37,9 @@ _ENVS = {
     scope: cel.NewEnv(variables=found, extensions=_EXTENSIONS)
     for scope, found in _VARIABLES.items()
 }
+# cel-expr-python 0.1.3 knows Python's times in an environment only once it has compiled something
+# there. All scopes are evaluated in the widest, in which a relay may have nothing of its own.
+_ENVS["item"].compile("true")
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _INT64 = 2**63

@@ -1,6 +1,7 @@
 """CEL: faults found when the config is loaded, with their place; at run time values, or ExpressionFailed."""
 
 import math
+import subprocess
 import sys
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from relay import Event
 from relay.errors import ExpressionFailed, Rejected
-from relay.expression.cel import Expression, ExpressionInvalid, Scope
+from relay.expression.cel import Expression, ExpressionInvalid, Scope, variables
 from relay.routing.body import decode_json
 
+NOW = 1_700_000_000.0
 EVENT = {f"event.{name}": name for name in ("id", "type", "key", "dedupe_id", "route", "sender")}
 
 
@@ -314,3 +317,26 @@ def test_nulls_may_be_read_as_often_as_one_likes(source: str) -> None:
     for _ in range(2000):
         expression.value(Scope({"body": body, "headers": {}, "query": {}}))
     assert abs(sys.getrefcount(None) - before) < 1000
+
+
+def test_event_values_are_what_expressions_know() -> None:
+    """Each variable `event.…` of expressions has a value, and there is no other."""
+    event = Event(1, "evt_1", "hello", "", "push", "k", "d", NOW, {}, {}, b"")
+    scope = Scope({}).of(event)
+    known = {name for name in variables("event") if name.startswith("event.")}
+    assert {name for name in scope.values if name.startswith("event.")} == known - {
+        "event.received"
+    }
+    assert Expression("event.received").value(scope).timestamp() == NOW
+    assert Expression("event.received").value(scope.widened({"item": 1})).timestamp() == NOW
+
+
+def test_time_of_acceptance_is_there_on_a_route_without_any_list() -> None:
+    """In a new process, where no expression was compiled for the items of a list."""
+    code = (
+        "from relay.expression.cel import Expression, Scope;"
+        "scope = Scope({'body': None, 'headers': {}, 'query': {}}, received_at=1.7e9);"
+        "print(Expression('event.received').value(scope))"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert printed == "2023-11-14 22:13:20+00:00\n"
