@@ -9,7 +9,10 @@ from relay.errors import Rejected
 from relay.event import DeliveryState, parse_id
 from relay.lanes.partitions import Partitions, assign
 from relay.metrics.series import Metrics
-from relay.routing.route import Route, check_allowed, choose, observed, read_again
+from relay.routing.check import authorize, validate_stored
+from relay.routing.choose import choose
+from relay.routing.measure import observe
+from relay.routing.route import Route
 from relay.stores.contract import EventRecord, Store
 
 MOST = 1000  # deliveries of one request
@@ -80,21 +83,22 @@ class Replayer:
         if route is None:
             raise CannotReplay(f"there is no route {event.route} any more")
         try:
-            read, scope = read_again(route, event)
-            check_allowed(route, event.sender, scope)
+            valid, scope = validate_stored(route, event)
+            authorize(route, event.sender, scope)
         except Rejected as rejected:
             places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
             raise CannotReplay(
                 f"it is still not valid: {rejected.detail} {places}".strip()
             ) from None
-        filtered = choose(route, read, scope, self._lanes)
-        if not await self._store.release(event, assign(filtered.owed, event, self._lanes), now):
+        choice = choose(route.forwards, valid, scope, self._lanes)
+        if not await self._store.release(event, assign(choice.owed, event, self._lanes), now):
             return []
         if route.measures:
-            self._metrics.payload.release(route.name, event.seq, observed(route, event, scope))
-        for _, target, said, _ in filtered.said:
-            self._metrics.forwards.labels(route.name, target, said.value).inc()
-        for one in filtered.owed:
+            observed = observe(route.measures, scope, route.time_limit)
+            self._metrics.payload.release(route.name, event.seq, observed)
+        for (target, outcome), count in choice.counts:
+            self._metrics.forwards.labels(route.name, target, outcome.value).inc(count)
+        for one in choice.owed:
             if (lane := self._lanes.get(one.target)) is not None:
                 lane.wake(now)
-        return [one.target for one in filtered.owed]
+        return [one.target for one in choice.owed]

@@ -1,22 +1,23 @@
-"""A route's file to the route that runs: secrets followed, expressions compiled, code loaded."""
+"""Compiles a route's file to the route that runs: secrets, expressions, code."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from relay.code.folder import CodeFolder, CodeInvalid
 from relay.code.model import ModelValidator
-from relay.config import metrics as metric
-from relay.config import models
+from relay.config import metrics, models
 from relay.config.expression import TEXT, compiled, optional
 from relay.config.models import is_name
 from relay.config.scheme import Verification
 from relay.config.source import Path_, Source, nearest
 from relay.expression.cel import Expression
 from relay.fields.secret import Secrets, SecretUnavailable
-from relay.routing.route import Each, Forward, Route, Validator, unconditional
+from relay.routing.route import Each, Forward, Route, Validator
 from relay.verify import EventDefaults
+
+_FACTS = ("id", "type", "key")
 
 
 @dataclass(slots=True)
@@ -31,59 +32,45 @@ class Compiler:
         """Return the route, or None after noting every problem."""
         before = len(source.problems)
         folder = source.path.parent
-        name = folder.name
-        if not is_name(name):
+        if not is_name(folder.name):
             source.problem(
                 (),
-                f"the folder's name {name!r} can't be a route's name",
+                f"the folder's name {folder.name!r} can't be a route's name",
                 "rename it with letters, digits, dots, dashes and underscores",
             )
         schemes = Verification(source, self.secret).schemes(file)
+        defaults = next(iter(schemes.values())).defaults if schemes else EventDefaults()
         code = CodeFolder(folder)
-        validator = self._validator(source, file, code)
-        forwards = tuple(
-            self._forward(source, ("forward", n), forward, code, file.forward)
-            for n, forward in enumerate(file.forward)
-        )
-        own, own_body = self._event(
-            source, file, next(iter(schemes.values())).defaults if schemes else EventDefaults()
-        )
+        validator = _validator(source, file, code)
+        forwards = _Forwards(source, file.forward, code, self.targets).compile()
+        facts = {name: _fact(source, file, defaults, name) for name in _FACTS}
         authorize = optional(source, ("authorize",), file.authorize, ("BOOL",), "verified")
-        measures = metric.measures(source, file.metrics)
+        measures = metrics.measures(source, file.metrics)
         if not schemes or len(source.problems) > before:
             return None
-        own_body |= authorize is not None and authorize.uses_body
-        reads = file.payload is not None or own_body or any(map(_reads_body, forwards))
-        deduplicates = own["id"] is not None
         return Route(
-            name=name,
-            path=file.path or f"/in/{name}",
+            name=folder.name,
+            path=file.path or f"/in/{folder.name}",
             schemes=schemes,
             forwards=forwards,
-            id=own["id"],
-            type=own["type"],
-            key=own["key"],
-            dedupe=file.event.dedupe if deduplicates else 0.0,
+            id=facts["id"],
+            type=facts["type"],
+            key=facts["key"],
+            by_default=frozenset(name for name in _FACTS if getattr(file.event, name) is None),
+            dedupe=file.event.dedupe,
             validator=validator,
             authorize=authorize,
             quarantines=file.payload is not None and file.payload.invalid == "quarantine",
-            reads_json=reads,
-            tries_json=any(one is not None and one.uses_body for one in own.values())
-            or any(forward.transform for forward in forwards)
-            or any(map(metric.reads_body, measures)),
             body_limit=file.limits.body,
             rate=file.limits.rate,
             status=file.respond.status,
             retention=file.retention,
             time_limit=file.limits.time,
             measures=measures,
-            by_name={forward.name: forward for forward in forwards},
-            always=unconditional(forwards),
-            chosen={} if all(isinstance(forward.to, str) for forward in forwards) else None,
         )
 
     def secret(self, source: Source, path: Path_, reference: str) -> bytes:
-        """Follow a reference; note a problem if it can't be, and b'' stands for it."""
+        """Follow a reference; note a problem if it can't be followed, and return b''."""
         try:
             secret = self.secrets.resolve(reference, source.path.parent)
         except SecretUnavailable as error:
@@ -92,101 +79,109 @@ class Compiler:
         if secret.literal:
             line, column = source.place(path)
             self.warnings.append(
-                f"{source.shown}:{line}:{column}: a secret stands in the file — write env:NAME, file:PATH or "
-                "managed:NAME"
+                f"{source.shown}:{line}:{column}: a secret stands in the file — "
+                "write env:NAME, file:PATH or managed:NAME"
             )
         return secret.value
 
-    def _validator(
-        self, source: Source, file: models.RouteFile, code: CodeFolder
-    ) -> Validator | None:
-        if file.payload is None:
-            return None
-        try:
-            if file.payload.model is not None:
-                return ModelValidator(
-                    code.get(file.payload.model), file.payload.model, file.limits.time
+
+@dataclass(frozen=True, slots=True)
+class _Forwards:
+    """Compiles the forwards of one route's file."""
+
+    source: Source
+    files: Sequence[models.ForwardFile]
+    code: CodeFolder
+    targets: Collection[str] | None
+
+    def compile(self) -> tuple[Forward, ...]:
+        """Return the forwards, after noting what is wrong with any."""
+        names = _names(self.files)
+        uses = Counter(names)
+        for n, (name, file) in enumerate(zip(names, self.files, strict=True)):
+            if uses[name] > 1:
+                self.source.problem(
+                    ("forward", n, "name" if file.name else "to"),
+                    f"two forwards are called {name!r}",
+                    "give each a `name:` of its own",
                 )
-            from relay.code.schema import SchemaValidator
-
-            return SchemaValidator(
-                source.path.parent / (file.payload.json_schema or ""), file.limits.time
-            )
-        except CodeInvalid as error:
-            key = "model" if file.payload.model is not None else "schema"
-            source.problem(("payload", key), str(error), error.remedy)
-            return None
-
-    def _event(
-        self, source: Source, file: models.RouteFile, defaults: EventDefaults
-    ) -> tuple[dict[str, Expression | None], bool]:
-        """Return the expressions for id, type and key, and whether one that the route gives reads the body."""
-        made: dict[str, Expression | None] = {}
-        own_body = False
-        for name, default in (("id", defaults.id), ("type", defaults.type), ("key", "")):
-            given: str | None = getattr(file.event, name)
-            if given is None:
-                made[name] = Expression(default, "request") if default else None
-                continue
-            own = compiled(source, ("event", name), given, "request", TEXT)
-            own_body |= own is not None and own.uses_body
-            made[name] = own
-        return made, own_body
-
-    def _forward(
-        self, source: Source, path: tuple[str | int, ...], forward: models.ForwardFile,
-        code: CodeFolder, siblings: list[models.ForwardFile],
-    ) -> Forward:  # fmt: skip
-        to: str | Each = ""
-        if isinstance(forward.to, str):
-            to = forward.to
-            if self.targets is not None and to not in self.targets:
-                remedy = (
-                    nearest(to, list(self.targets)) or "declare it under `targets` in the config"
-                )
-                source.problem((*path, "to"), f"there is no target {to!r}", remedy)
-        else:
-            items = compiled(source, (*path, "to", "each"), forward.to.each, "event", ("LIST",))
-            target = compiled(source, (*path, "to", "target"), forward.to.target, "item", TEXT)
-            if items is not None and target is not None:
-                to = Each(items, target)
-        transform: Any = None
-        if forward.transform is not None:
-            try:
-                transform = code.get_function(forward.transform)
-            except CodeInvalid as error:
-                source.problem((*path, "transform"), str(error), error.remedy)
-        name = forward.name or _default_name(forward, siblings)
-        if Counter(one.name or _default_name(one, siblings) for one in siblings)[name] > 1:
-            at = (*path, "name") if forward.name else (*path, "to")
-            source.problem(
-                at, f"two forwards are called {name!r}", "give each a `name:` of its own"
-            )
-        return Forward(
-            name=name,
-            to=to,
-            ordered=forward.ordered,
-            when=optional(source, (*path, "when"), forward.when, ("BOOL",)),
-            transform=transform,
-            body=optional(source, (*path, "body"), forward.body, ()),
-            headers=tuple(
-                (header, made)
-                for header, text in forward.headers.items()
-                if (made := compiled(source, (*path, "headers", header), text, "event", TEXT))
-            ),
+        return tuple(
+            self._forward(("forward", n), name, file)
+            for n, (name, file) in enumerate(zip(names, self.files, strict=True))
         )
 
+    def _forward(self, path: Path_, name: str, file: models.ForwardFile) -> Forward:
+        source = self.source
+        headers = (
+            (header, compiled(source, (*path, "headers", header), text, "event", TEXT))
+            for header, text in file.headers.items()
+        )
+        return Forward(
+            name=name,
+            to=self._to((*path, "to"), file.to),
+            ordered=file.ordered,
+            when=optional(source, (*path, "when"), file.when, ("BOOL",)),
+            transform=self._transform((*path, "transform"), file.transform),
+            body=optional(source, (*path, "body"), file.body, ()),
+            headers=tuple((header, text) for header, text in headers if text is not None),
+        )
 
-def _default_name(forward: models.ForwardFile, siblings: list[models.ForwardFile]) -> str:
-    """Name a forward after its target; the second to the same target becomes `target-2`."""
-    base = forward.to if isinstance(forward.to, str) else "each"
-    same = [one for one in siblings if (one.to if isinstance(one.to, str) else "each") == base]
-    position = next(n for n, one in enumerate(same) if one is forward)
-    return base if position == 0 else f"{base}-{position + 1}"
+    def _to(self, path: Path_, to: str | models.EachFile) -> str | Each:
+        if isinstance(to, str):
+            if self.targets is not None and to not in self.targets:
+                similar = nearest(to, list(self.targets))
+                remedy = similar or "declare it under `targets` in the config"
+                self.source.problem(path, f"there is no target {to!r}", remedy)
+            return to
+        items = compiled(self.source, (*path, "each"), to.each, "event", ("LIST",))
+        target = compiled(self.source, (*path, "target"), to.target, "item", TEXT)
+        return "" if items is None or target is None else Each(items, target)
+
+    def _transform(self, path: Path_, reference: str | None) -> Any:
+        if reference is None:
+            return None
+        try:
+            return self.code.get_function(reference)
+        except CodeInvalid as error:
+            self.source.problem(path, str(error), error.remedy)
+            return None
 
 
-def _reads_body(forward: Forward) -> bool:
-    expressions = [forward.when, forward.body, *(expression for _, expression in forward.headers)]
-    if isinstance(forward.to, Each):
-        expressions += [forward.to.items, forward.to.target]
-    return any(expression is not None and expression.uses_body for expression in expressions)
+def _names(files: Sequence[models.ForwardFile]) -> list[str]:
+    """Name each forward: its own name, or its target's; the second to the same is `target-2`."""
+    names = []
+    seen = Counter[str]()
+    for file in files:
+        base = file.to if isinstance(file.to, str) else "each"
+        seen[base] += 1
+        names.append(file.name or (base if seen[base] == 1 else f"{base}-{seen[base]}"))
+    return names
+
+
+def _validator(source: Source, file: models.RouteFile, code: CodeFolder) -> Validator | None:
+    payload = file.payload
+    if payload is None:
+        return None
+    try:
+        if payload.model is not None:
+            return ModelValidator(code.get(payload.model), payload.model, file.limits.time)
+        # Late: a relay without any JSON Schema starts without the library for it.
+        from relay.code.schema import SchemaValidator
+
+        path = source.path.parent / (payload.json_schema or "")
+        return SchemaValidator(path, file.limits.time)
+    except CodeInvalid as error:
+        key = "model" if payload.model is not None else "schema"
+        source.problem(("payload", key), str(error), error.remedy)
+        return None
+
+
+def _fact(
+    source: Source, file: models.RouteFile, defaults: EventDefaults, name: str
+) -> Expression | None:
+    """Return the expression for an event's id, type or key: the route's own, or the scheme's."""
+    own: str | None = getattr(file.event, name)
+    if own is not None:
+        return compiled(source, ("event", name), own, "request", TEXT)
+    default = {"id": defaults.id, "type": defaults.type, "key": ""}[name]
+    return Expression(default, "request") if default else None

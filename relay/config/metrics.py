@@ -24,14 +24,6 @@ def clash(source: Source, route: str, made: tuple[Measure, ...], taken: dict[str
         taken |= dict.fromkeys(measure.samples, route)
 
 
-def reads_body(measure: Measure) -> bool:
-    """Tell whether an expression of the metric reads the body."""
-    expressions = (measure.value, measure.when, measure.each, measure.remove)
-    return any(
-        one is not None and one.uses_body for one in (*expressions, *dict(measure.labels).values())
-    )
-
-
 def _measure(source: Source, path: tuple[str | int, ...], file: models.MetricFile) -> Measure:
     kind = Kind(file.type)
     _check(source, path, file, kind)

@@ -1,19 +1,20 @@
-"""A route's series, looked up once."""
+"""The series of one route, each looked up once for all of its events."""
 
-from collections import Counter
 from collections.abc import Callable
 
 import structlog
 
 from relay.errors import Outcome, RequestReason
+from relay.metrics.counter import Counter
 from relay.metrics.series import Metrics
-from relay.routing.route import Filtered, Route
+from relay.routing.choose import Choice, ForwardOutcome
+from relay.routing.route import Route
 
 _log = structlog.get_logger("relay.public.server")
 
 
 class RouteCounters:
-    """Counts what became of a route's requests and events."""
+    """Counts the outcomes of a route's requests and the decisions of its forwards."""
 
     def __init__(self, metrics: Metrics, route: Route) -> None:
         self._metrics = metrics
@@ -25,8 +26,7 @@ class RouteCounters:
         self._conflicts = metrics.conflicts.labels(route.name)
         self.duration = metrics.request_duration.labels(route.name)
         self.bytes = metrics.request_bytes.labels(route.name)
-        self._forwards: dict[tuple[str, str], Callable[[int], None]] = {}
-        self._said: dict[int, tuple[Filtered, list[tuple[Callable[[int], None], int]]]] = {}
+        self._forwards = _Forwards(metrics.forwards, route.name)
 
     def conflicted(self) -> None:
         """Count an event whose id was seen with another body."""
@@ -39,20 +39,21 @@ class RouteCounters:
         """Count a request that was refused."""
         self._metrics.requests.labels(self.route, reason.outcome.value, reason.value).inc()
 
-    def forwards(self, filtered: Filtered) -> None:
-        """Count what each forward said: once for all that said the same of a target."""
-        known = self._said.get(id(filtered))
-        if known is None:
-            counted = Counter([(target, said.value) for _, target, said, _ in filtered.said])
-            known = filtered, [(self._forward(*key), count) for key, count in counted.items()]
-            if filtered.lasts:
-                self._said[id(filtered)] = known  # which keeps it, so that no other has its id
-        for increase, count in known[1]:
-            increase(count)
+    def forwards(self, choice: Choice) -> None:
+        """Count the decisions about one event, those with the same target and outcome at once."""
+        for decided, count in choice.counts:
+            self._forwards[decided](count)
 
-    def _forward(self, target: str, outcome: str) -> Callable[[int], None]:
-        found = self._forwards.get((target, outcome))
-        if found is None:
-            found = self._metrics.forwards.labels(self.route, target, outcome).inc
-            self._forwards[target, outcome] = found
-        return found
+
+class _Forwards(dict[tuple[str, ForwardOutcome], Callable[[int], None]]):
+    """By target and outcome, the function that adds to the series `relay_forwards_total`."""
+
+    def __init__(self, counter: Counter, route: str) -> None:
+        self._counter = counter
+        self._route = route
+
+    def __missing__(self, decided: tuple[str, ForwardOutcome]) -> Callable[[int], None]:
+        target, outcome = decided
+        increase = self._counter.labels(self._route, target, outcome.value).inc
+        self[decided] = increase
+        return increase

@@ -9,7 +9,9 @@ import structlog
 from relay.errors import Rejected
 from relay.event import Event
 from relay.metrics.own import PayloadMetrics, Restoring
-from relay.routing.route import Route, observed_again
+from relay.routing.check import stored_scope
+from relay.routing.measure import observe
+from relay.routing.route import Route
 from relay.stores.contract import Query, Store
 
 _LOOK = 500  # events that the store looks at together
@@ -73,10 +75,11 @@ class Restorer:
         since = time.perf_counter()
         for event in events:
             try:
-                said = observed_again(route, made.measures, event)
+                scope = stored_scope(route, event)
             except Rejected:  # the route takes no such body any more
                 failed += 1
                 continue
+            said = observe(made.measures, scope, route.time_limit)
             failed += len(said.failures)
             self._metrics.refuse(route.name, made.take(event.seq, said.observations))
             if time.perf_counter() - since > _SLICE:

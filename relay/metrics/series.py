@@ -13,7 +13,8 @@ from relay.metrics.counter import Counter
 from relay.metrics.histogram import Histogram
 from relay.metrics.own import PayloadMetrics
 from relay.metrics.snapshot import Snapshot
-from relay.routing.route import ForwardOutcome, Route
+from relay.routing.choose import ForwardOutcome
+from relay.routing.route import Route
 
 # A second series for each counter, which nothing here needs; the library left this function untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -67,7 +68,7 @@ class Metrics:
             "relay_forwards",
             "What each forward said to each event.",
             ("route", "target", "outcome"),
-            endings=((said.value,) for said in ForwardOutcome),
+            endings=((outcome.value,) for outcome in ForwardOutcome),
             registry=registry,
         )
         self.attempts = Counter(

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from relay.clock import Steady, steady
+from relay.clock import Steady, Wall, steady, wall
 from relay.delivery.rate import Rate, book, delay
 from relay.errors import Outcome, Rejected, RequestReason, StoreUnavailable
 from relay.event import Event, Owed
@@ -24,8 +24,10 @@ from relay.lanes.partitions import Partitions
 from relay.metrics.by_route import RouteCounters
 from relay.metrics.series import NO_ROUTE, Metrics
 from relay.public.connection import Asked
-from relay.routing.measure import Observed
-from relay.routing.route import Filtered, ForwardOutcome, Route, Verified, check, choose, observed
+from relay.routing.check import Verified, check
+from relay.routing.choose import NOTHING, Choice, Chooser
+from relay.routing.measure import Observed, observe_event
+from relay.routing.route import Route
 from relay.stores.contract import Append, Store
 from relay.verify import Handshake, Incoming
 
@@ -75,8 +77,9 @@ class Server:
         served = {}
         for route in routes.values():
             counters = RouteCounters(self._metrics, route)
+            chooser = Chooser(route.forwards)
             for path, sender in route.paths.items():
-                served[path] = _Served(route, sender, counters)
+                served[path] = _Served(route, sender, counters, chooser)
         self._by_path = served
 
     async def handle(self, request: Asked) -> Answer:
@@ -165,7 +168,7 @@ class Server:
         """Check a request and hand what it leads to to the store; return what its answer waits for, if for anything."""
         route, counters = served.route, served.counters
         counters.bytes.observe(len(body))
-        now = time.time()
+        now = wall()
         incoming = Incoming(lower_headers(request.headers), body, request.method)
         pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         verified = check(route, served.sender, incoming, pairs, now)
@@ -176,7 +179,7 @@ class Server:
         if isinstance(verified, Handshake):
             counters.handshake.inc()
             return Answer(200, verified.body, verified.content_type)
-        return self._accept(route, verified, now, counters)
+        return self._accept(served, verified, now)
 
     def _check_room(self) -> None:
         """Raise Rejected while the relay can't take a request, before anything of it is read."""
@@ -211,9 +214,8 @@ class Server:
             )
         self._rate_due[route.name], _ = book(rate, due, now)
 
-    def _accept(
-        self, route: Route, verified: Verified, now: float, counters: RouteCounters
-    ) -> "_Taken":
+    def _accept(self, served: "_Served", verified: Verified, now: Wall) -> "_Taken":
+        route, counters = served.route, served.counters
         key = None
         if verified.id and route.dedupe > 0:
             key = (route.name, verified.sender, verified.id)
@@ -229,19 +231,19 @@ class Server:
         )  # fmt: skip
         seen = None
         if verified.invalid is None:
-            filtered = choose(route, event, verified.scope, self._lanes)
+            choice = served.chooser.choose(event, verified.scope, self._lanes)
             if route.measures:
-                seen = observed(route, event, verified.scope)
+                seen = observe_event(route.measures, event, verified.scope, route.time_limit)
         else:
-            filtered = Filtered((), ())
-        future = self._append(route, event, filtered.owed, verified, seen, counters)
+            choice = NOTHING
+        future = self._append(route, event, choice.owed, verified, seen, counters)
         if key is not None:
             self._committing[key] = event, future
-        return _Taken(future, counters, "", key, route.status, event_id, filtered, verified.invalid)
+        return _Taken(future, counters, "", key, route.status, event_id, choice, verified.invalid)
 
     async def _commit(self, taken: "_Taken") -> Answer:
         """Answer once what was taken is on disk."""
-        counters, filtered = taken.counters, taken.filtered
+        counters, choice = taken.counters, taken.choice
         try:
             duplicate_of = (await taken.future) or taken.duplicate_of
         except StoreUnavailable as error:
@@ -267,20 +269,18 @@ class Server:
             )
         else:
             counters.accepted.inc()
-        counters.forwards(filtered)
-        if not filtered.lasts:
-            for name, _, said, detail in filtered.said:
-                if said is ForwardOutcome.ERROR:
-                    _log.warning(
-                        "forward_failed",
-                        route=counters.route,
-                        forward=name,
-                        id=taken.event_id,
-                        detail=detail,
-                    )
+        counters.forwards(choice)
+        for failure in choice.failures:
+            _log.warning(
+                "forward_failed",
+                route=counters.route,
+                forward=failure.forward,
+                id=taken.event_id,
+                detail=failure.detail,
+            )
         if taken.status == HTTPStatus.NO_CONTENT:
             return Answer(taken.status)
-        answer = f'{{"id":"{taken.event_id}","deliveries":{len(filtered.owed)}}}'.encode()
+        answer = f'{{"id":"{taken.event_id}","deliveries":{len(choice.owed)}}}'.encode()
         return Answer(taken.status, answer)
 
     def _append(
@@ -323,6 +323,7 @@ class _Served:
     route: Route
     sender: str
     counters: RouteCounters
+    chooser: Chooser
 
 
 class _Taken(NamedTuple):
@@ -334,5 +335,5 @@ class _Taken(NamedTuple):
     key: tuple[str, str, str] | None = None
     status: int = 0
     event_id: str = ""
-    filtered: Filtered = Filtered((), ())
+    choice: Choice = NOTHING
     invalid: Rejected | None = None

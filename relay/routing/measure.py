@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from relay.code.deadline import TimeLimitExceeded, limited
 from relay.errors import ExpressionFailed
+from relay.event import Event
 from relay.expression.cel import Expression, Scope
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -50,6 +51,11 @@ class Measure:
         return tuple(name for name, _ in self.labels)
 
     @property
+    def uses_body(self) -> bool:
+        """Whether any of its expressions reads the body."""
+        return any(expression.uses_body for expression in self._expressions)
+
+    @property
     def samples(self) -> tuple[str, ...]:
         """Every name under which Prometheus sees it."""
         if self.kind is Kind.HISTOGRAM:
@@ -64,14 +70,17 @@ class Measure:
     @property
     def wording(self) -> tuple[Any, ...]:
         """All that decides what it observes."""
-        expressions = (
-            self.value,
-            self.when,
-            self.each,
-            self.remove,
-            *(made for _, made in self.labels),
+        conditions = (self.value, self.when, self.each, self.remove)
+        sources = (
+            made.source if made else None for made in (*conditions, *dict(self.labels).values())
         )
-        return (*self.shape, self.most, *(made.source if made else None for made in expressions))
+        return (*self.shape, self.most, *sources)
+
+    @property
+    def _expressions(self) -> Iterator[Expression]:
+        conditions = (self.value, self.when, self.each, self.remove)
+        yield from (expression for expression in conditions if expression is not None)
+        yield from (expression for _, expression in self.labels)
 
 
 class Observation(NamedTuple):
@@ -111,6 +120,17 @@ def observe(measures: Sequence[Measure], scope: Scope, seconds: float) -> Observ
     except Exception as error:  # noqa: BLE001 - a metric never harms the event
         failed.append(Failure(begun[-1], f"{type(error).__name__}: {error}"))
     return Observed(tuple(made), tuple(failed))
+
+
+def observe_event(
+    measures: Sequence[Measure], event: Event, scope: Scope, seconds: float
+) -> Observed:
+    """Return what a new event says about `measures`; `scope` is that of its request.
+
+    Of its headers they see only those that are stored: a gauge that is restored is the same.
+    """
+    stored = scope.widened({"headers": event.headers, "query": event.query}).of(event)
+    return observe(measures, stored, seconds)
 
 
 def _take(

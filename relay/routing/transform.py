@@ -12,7 +12,8 @@ from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, passed_on
-from relay.routing.route import Forward, Route, read_again
+from relay.routing.check import validate_stored
+from relay.routing.route import Forward, Route
 
 _BYTES = "application/octet-stream"
 _LARGEST = (
@@ -58,7 +59,7 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
 
 def _reread(route: Route, event: Event) -> tuple[Event, Scope]:
     try:
-        return read_again(route, event)
+        return validate_stored(route, event)
     except Rejected as rejected:
         places = "; ".join(f"{path}: {text}" for path, text in rejected.where)
         raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected

@@ -1,26 +1,29 @@
-"""A route tried offline: the whole way from request to the targets' requests, each step told, nothing sent."""
+"""Walks a request through a route offline, and notes each step on the way; nothing is sent."""
 
-import json
-import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from relay.errors import Rejected, TransformFailed
+from relay.clock import Wall, wall
+from relay.errors import Rejected, RequestReason, TransformFailed
 from relay.event import Event, format_id
-from relay.routing.body import decode_json
-from relay.routing.measure import Observed
-from relay.routing.route import ForwardOutcome, Route, check, choose, observed
+from relay.routing.check import Verified, check
+from relay.routing.choose import Decision, ForwardOutcome, choose
+from relay.routing.measure import Observed, observe_event
+from relay.routing.route import Route
 from relay.routing.transform import Outgoing, prepare
 from relay.verify import Handshake, Incoming
 
-_UNCHANGED = "unchanged"
+# The steps that refuse for a reason of their own; for any other, it is "decode".
+_REFUSING_STEPS = {
+    RequestReason.NOT_VERIFIED: "verify",
+    RequestReason.FORBIDDEN: "authorize",
+    RequestReason.INVALID: "validate",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a trial: what was done, whether it held, and what came of it."""
+    """One step of a trial: its name, whether the request passed it, and the details."""
 
     name: str
     ok: bool
@@ -29,7 +32,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a target would get: a request, or None if the transform dropped it, or why it would be dead."""
+    """The request that a target would get.
+
+    Without a `request`, the transform dropped the delivery, or `error` says why it would be dead.
+    """
 
     forward: str
     target: str
@@ -39,7 +45,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Trial:
-    """All that came of a trial."""
+    """All that came of a trial; `event` is None for a request that is refused or a handshake."""
 
     steps: list[Step] = field(default_factory=list)
     refusal: Rejected | None = None
@@ -47,207 +53,118 @@ class Trial:
     sent: list[Sent] = field(default_factory=list)
     event: Event | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A request to try, with what is expected of it.
-
-    `expect` is a refusal's reason, `quarantined`, or for each target what it gets: `unchanged`, or a request
-    with `body` and `headers`; a list of these for a target that gets several. One that is not named gets nothing.
-    """
-
-    name: str
-    body: bytes
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    sender: str
-    signed: bool
-    expect: Any
+    def note(self, name: str, detail: str, *, ok: bool = True) -> None:
+        """Add a step."""
+        self.steps.append(Step(name, ok, detail))
 
 
-class SampleInvalid(ValueError):
-    """A sample file that can't be used."""
-
-
-_KEYS = {"headers", "body", "body_text", "query", "sender", "signed", "expect", "about"}
-
-
-def read_sample(path: Path) -> Sample:
-    """Read `samples/NAME.json`; raise SampleInvalid with what is wrong."""
-    try:
-        value = decode_json(path.read_bytes())
-    except Rejected as error:
-        raise SampleInvalid(f"{path.name}: {error.detail}") from None
-    if (
-        not isinstance(value, dict)
-        or "expect" not in value
-        or ("body" in value) == ("body_text" in value)
-    ):
-        raise SampleInvalid(f"{path.name}: needs `expect` and one of `body`, `body_text`")
-    if unknown := value.keys() - _KEYS:
-        raise SampleInvalid(
-            f"{path.name}: unknown key {min(unknown)!r}; known: {', '.join(sorted(_KEYS))}"
-        )
-    headers = {name.lower(): text for name, text in value.get("headers", {}).items()}
-    if "body" in value:
-        body = json.dumps(value["body"], ensure_ascii=False).encode()
-        headers.setdefault("content-type", "application/json")
-    else:
-        body = value["body_text"].encode()
-    return Sample(
-        path.stem, body, headers, value.get("query", {}), value.get("sender", ""),
-        value.get("signed", True), value["expect"],
-    )  # fmt: skip
-
-
-def attempt(
+def walk(
     route: Route,
-    targets: Mapping[str, Any],
-    body: bytes,
+    targets: Container[str],
+    raw: bytes,
     headers: Mapping[str, str],
     *,
     query: Mapping[str, str] | None = None,
     sender: str = "",
     signed: bool = True,
 ) -> Trial:
-    """Walk a request through a route; if `signed`, sign it with the route's own secret first."""
+    """Walk a request through a route; if `signed`, sign it with the sender's own secret first.
+
+    `sender` must be one of the route's, '' on a route without named senders; `headers` have
+    lower-case names, and `targets` are the names that a recipient list may give.
+    """
     trial = Trial()
-    now = time.time()
+    now = wall()
     scheme = route.schemes[sender]
-    headers = dict(headers)
     if signed:
-        added = scheme.sign(body, f"try_{int(now)}", now).headers
-        headers |= added
-        trial.steps.append(Step("sign", True, ", ".join(added) or "nothing to add"))
-    incoming = Incoming(headers, body)
+        signature = scheme.sign(raw, f"try_{int(now)}", now).headers
+        headers = {**headers, **signature}
+        trial.note("sign", ", ".join(signature) or "nothing to add")
     try:
-        verified = check(route, sender, incoming, query or {}, now)
+        checked = check(route, sender, Incoming(headers, raw), query or {}, now)
     except Rejected as rejected:
-        places = "".join(f"\n{path or 'body'}: {text}" for path, text in rejected.where)
-        step = {401: "verify", 403: "authorize", 422: "validate"}.get(
-            rejected.reason.status, "decode"
-        )
-        trial.steps.append(Step(step, False, f"{rejected.reason.status} {rejected.detail}{places}"))
-        trial.refusal = rejected
+        _note_refusal(trial, rejected)
         return trial
-    trial.steps.append(Step("verify", True, scheme.name))
-    if isinstance(verified, Handshake):
-        trial.steps.append(Step("handshake", True, verified.body.decode()))
+    trial.note("verify", scheme.name)
+    if isinstance(checked, Handshake):
+        trial.note("handshake", checked.body.decode())
         return trial
-    if route.reads_json:
-        trial.steps.append(Step("decode", True, "JSON"))
-    if verified.invalid is not None:
-        places = "; ".join(f"{path or 'body'}: {text}" for path, text in verified.invalid.where)
-        trial.steps.append(Step("validate", False, f"quarantined: {places}"))
-        trial.quarantined = True
-    elif route.validator is not None:
-        trial.steps.append(Step("validate", True, "the payload is what the route takes"))
-    if route.authorize is not None and verified.invalid is None:
-        trial.steps.append(Step("authorize", True, route.authorize.source))
-    facts = {"id": verified.id, "type": verified.type, "key": verified.key}
-    trial.steps.append(
-        Step("event", True, "  ".join(f"{name}={text!r}" for name, text in facts.items()))
-    )
-    trial.event = event = Event(
-        0, format_id(0, 0), route.name, sender, verified.type, verified.key, verified.id, now,
-        verified.headers, verified.query, body, verified.body,
-    )  # fmt: skip
-    if not trial.quarantined:
-        _forward(trial, route, event, choose(route, event, verified.scope, targets))
-        if route.measures:
-            _observe(trial, observed(route, event, verified.scope))
+    _note_checks(trial, route, checked)
+    trial.event = event = _event(route, checked, now)
+    trial.note("event", f"id={checked.id!r}  type={checked.type!r}  key={checked.key!r}")
+    if checked.invalid is None:
+        choice = choose(route.forwards, event, checked.scope, targets)
+        for decision in choice.decisions:
+            _note_forward(trial, route, event, decision)
+        observed = observe_event(route.measures, event, checked.scope, route.time_limit)
+        _note_metrics(trial, observed)
     return trial
 
 
-def _observe(trial: Trial, said: Observed) -> None:
-    for one in said.observations:
-        labels = ", ".join(
-            f'{name}="{text}"'
-            for name, text in zip(one.measure.label_names, one.labels, strict=True)
-        )
-        value = "goes away" if one.value is None else f"{one.value:.15g}"
-        trial.steps.append(Step(f"metric {one.measure.name}", True, f"{{{labels}}} {value}"))
-    for failure in said.failures:
-        trial.steps.append(
-            Step(f"metric {failure.measure.name}", False, f"error: {failure.detail}")
-        )
+def _event(route: Route, verified: Verified, now: Wall) -> Event:
+    """Return the event that the request would become, under an id that no store gives."""
+    return Event(
+        seq=0,
+        id=format_id(0, 0),
+        route=route.name,
+        sender=verified.sender,
+        type=verified.type,
+        key=verified.key,
+        dedupe_id=verified.id,
+        received_at=now,
+        headers=verified.headers,
+        query=verified.query,
+        raw=verified.raw,
+        body=verified.body,
+    )
 
 
-def _forward(trial: Trial, route: Route, event: Event, filtered: Any) -> None:
-    for name, target, said, detail in filtered.said:
-        arrow = f"→ {target}" if target else ""
-        if said is ForwardOutcome.SKIPPED:
-            trial.steps.append(Step(f"forward {name}", True, "`when` says no"))
-            continue
-        if said is ForwardOutcome.ERROR:
-            trial.steps.append(Step(f"forward {name}", False, f"error: {detail}"))
-            continue
-        try:
-            request = prepare(route, route.by_name[name], event)
-        except TransformFailed as error:
-            trial.steps.append(Step(f"forward {name}", False, f"{arrow} transform_failed: {error}"))
-            trial.sent.append(Sent(name, target, None, str(error)))
-            continue
-        trial.sent.append(Sent(name, target, request))
-        told = "dropped by its transform" if request is None else f"{len(request.body)} bytes"
-        trial.steps.append(Step(f"forward {name}", True, f"{arrow} {told}"))
+def _note_refusal(trial: Trial, rejected: Rejected) -> None:
+    places = "".join(f"\n{path or 'body'}: {fault}" for path, fault in rejected.where)
+    step = _REFUSING_STEPS.get(rejected.reason, "decode")
+    trial.note(step, f"{rejected.reason.status} {rejected.detail}{places}", ok=False)
+    trial.refusal = rejected
 
 
-def judge(sample: Sample, route: Route, targets: Mapping[str, Any]) -> list[str]:
-    """Return how what came of a sample differs from what it expects; empty if it doesn't."""
-    if sample.sender not in route.schemes:
-        known = ", ".join(sender for sender in route.schemes if sender) or "none"
-        return [f"`sender` is {sample.sender!r}; the route's senders: {known}"]
-    trial = attempt(
-        route, targets, sample.body, sample.headers,
-        query=sample.query, sender=sample.sender, signed=sample.signed,
-    )  # fmt: skip
-    if isinstance(sample.expect, str):
-        came = (
-            trial.refusal.reason.value
-            if trial.refusal
-            else "quarantined"
-            if trial.quarantined
-            else "accepted"
-        )
-        return [] if came == sample.expect else [f"expected {sample.expect}, came {came}"]
-    if trial.refusal is not None:
-        where = "; ".join(f"{path}: {text}" for path, text in trial.refusal.where)
-        return [f"refused: {trial.refusal.reason.value}: {trial.refusal.detail} {where}".strip()]
-    faults = [step.detail for step in trial.steps if not step.ok]
-    got: dict[str, list[Outgoing]] = {}
-    for sent in trial.sent:
-        if sent.request is not None:
-            got.setdefault(sent.target, []).append(sent.request)
-    for name in sorted(got.keys() | sample.expect.keys()):
-        wanted, requests = sample.expect.get(name, []), got.get(name, [])
-        each = wanted if isinstance(wanted, list) else [wanted]
-        if len(requests) != len(each):
-            faults.append(f"{name}: got {len(requests)} requests, expected {len(each)}")
-            continue
-        for want, request in zip(each, requests, strict=True):
-            faults += [f"{name}: {fault}" for fault in _differences(want, request, sample.body)]
-    return faults
+def _note_checks(trial: Trial, route: Route, verified: Verified) -> None:
+    if route.reads_json:
+        trial.note("decode", "JSON")
+    if verified.invalid is not None:
+        places = "; ".join(f"{path or 'body'}: {fault}" for path, fault in verified.invalid.where)
+        trial.note("validate", f"quarantined: {places}", ok=False)
+        trial.quarantined = True
+        return
+    if route.validator is not None:
+        trial.note("validate", "the payload is what the route takes")
+    if route.authorize is not None:
+        trial.note("authorize", route.authorize.source)
 
 
-def _differences(wanted: Any, request: Outgoing, original: bytes) -> list[str]:
-    if wanted == _UNCHANGED:
-        return [] if request.body == original else ["the body was changed"]
-    faults = []
-    if "body" in wanted:
-        try:
-            body: Any = json.loads(request.body)
-        except ValueError:
-            body = request.body.decode("utf-8", "replace")
-        if body != wanted["body"]:
-            faults.append(f"body: expected {_short(wanted['body'])}, got {_short(body)}")
-    for header, text in wanted.get("headers", {}).items():
-        if request.headers.get(header.lower()) != text:
-            faults.append(
-                f"header {header}: expected {text!r}, got {request.headers.get(header.lower())!r}"
-            )
-    return faults
+def _note_forward(trial: Trial, route: Route, event: Event, decision: Decision) -> None:
+    step = f"forward {decision.forward}"
+    if decision.outcome is ForwardOutcome.SKIPPED:
+        trial.note(step, "`when` says no")
+        return
+    if decision.outcome is ForwardOutcome.ERROR:
+        trial.note(step, f"error: {decision.detail}", ok=False)
+        return
+    target = decision.target
+    try:
+        request = prepare(route, route.by_name[decision.forward], event)
+    except TransformFailed as error:
+        trial.note(step, f"→ {target} transform_failed: {error}", ok=False)
+        trial.sent.append(Sent(decision.forward, target, None, str(error)))
+        return
+    size = "dropped by its transform" if request is None else f"{len(request.body)} bytes"
+    trial.note(step, f"→ {target} {size}")
+    trial.sent.append(Sent(decision.forward, target, request))
 
 
-def _short(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _note_metrics(trial: Trial, observed: Observed) -> None:
+    for measure, labels, number in observed.observations:
+        named = zip(measure.label_names, labels, strict=True)
+        series = ", ".join(f'{name}="{text}"' for name, text in named)
+        value = "goes away" if number is None else f"{number:.15g}"
+        trial.note(f"metric {measure.name}", f"{{{series}}} {value}")
+    for measure, detail in observed.failures:
+        trial.note(f"metric {measure.name}", f"error: {detail}", ok=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relay.config import Loaded, SecretsMode, load
-from relay.routing.trial import Sample, judge, read_sample
+from relay.routing.sample import Sample, judge, read_sample
 
 ROOT = Path(__file__).parents[2]
 ROUTES = sorted(path.parent for path in ROOT.glob("routes/*/route.yaml"))
@@ -44,7 +44,7 @@ def test_compressed_sample_fares_the_same(shipped: Loaded, path: Path) -> None:
     """A sender that compresses its bodies gets the same answer, and its targets the same requests."""
     sample, route = read_sample(path), shipped.routes[path.parts[-3]]
     headers = {**sample.headers, "content-encoding": "gzip"}
-    compressed = replace(sample, body=gzip.compress(sample.body), headers=headers)
+    compressed = replace(sample, raw=gzip.compress(sample.raw), headers=headers)
     assert judge(compressed, route, shipped.targets) == []
 
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from relay.cli import options, show
 from relay.config import SecretsMode
-from relay.routing import trial
+from relay.routing.sample import SampleInvalid, judge, read_sample
 
 
 def test(
@@ -27,8 +27,8 @@ def test(
     for route in selected:
         for path in sorted((folder / route.name / "samples").glob("*.json")):
             try:
-                faults = trial.judge(trial.read_sample(path), route, loaded.targets)
-            except trial.SampleInvalid as error:
+                faults = judge(read_sample(path), route, loaded.targets)
+            except SampleInvalid as error:
                 faults = [str(error)]
             results.append(
                 {"route": route.name, "sample": path.stem, "ok": not faults, "faults": faults}

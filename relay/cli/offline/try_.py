@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from relay.cli import options, show
 from relay.config import SecretsMode
-from relay.routing import trial
+from relay.routing.sample import SampleInvalid, read_sample
 from relay.routing.transform import Outgoing
+from relay.routing.trial import Trial, walk
 
 
 def try_(
@@ -31,17 +32,15 @@ def try_(
     signed, query = True, dict[str, str]()
     try:
         if file.parent.name == "samples":
-            sample = trial.read_sample(file)
-            body, headers = sample.body, {**sample.headers, **options.parse_headers(header)}
+            sample = read_sample(file)
+            raw, headers = sample.raw, {**sample.headers, **options.parse_headers(header)}
             sender, signed, query = sender or sample.sender, sample.signed, dict(sample.query)
         else:
-            body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except (OSError, trial.SampleInvalid) as error:
+            raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except (OSError, SampleInvalid) as error:
         show.fail(str(error), 2)
     options.pick_sender(selected, sender)
-    result = trial.attempt(
-        selected, loaded.targets, body, headers, query=query, sender=sender, signed=signed
-    )
+    result = walk(selected, loaded.targets, raw, headers, query=query, sender=sender, signed=signed)
     ok = all(step.ok for step in result.steps)
     if as_json:
         show.as_json(_trial_json(result, ok=ok))
@@ -68,7 +67,7 @@ def _request_text(request: Outgoing) -> str:
     return f"{headers}\n\n{body}"
 
 
-def _trial_json(result: trial.Trial, *, ok: bool) -> dict[str, object]:
+def _trial_json(result: Trial, *, ok: bool) -> dict[str, object]:
     return {
         "ok": ok,
         "refusal": result.refusal.reason.value if result.refusal else None,

@@ -12,7 +12,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from relay.config import Loaded, SecretsMode, load
 from relay.routing.transform import Outgoing
-from relay.routing.trial import attempt
+from relay.routing.trial import walk
 from tests.support.cooperation import EXAMPLES, read
 from tests.support.site import REPOSITORY
 
@@ -28,9 +28,7 @@ def sent(shipped: Loaded, body: dict[str, Any], *, decomposed: bool = False) -> 
     """Return what each target gets of an event; every step must hold."""
     text = json.dumps(body, ensure_ascii=False)
     data = (unicodedata.normalize("NFD", text) if decomposed else text).encode()
-    trial = attempt(
-        shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"]
-    )
+    trial = walk(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])
     assert [step for step in trial.steps if not step.ok] == []
     found = {one.target: one.request for one in trial.sent}
     assert len(found) == len(trial.sent)
@@ -202,9 +200,7 @@ def test_key_is_the_thing_that_an_event_is_about(shipped: Loaded, kind: str) -> 
     """The route's expression and the models agree on it: what goes out in order, and a CloudEvent's subject."""
     body = EXAMPLES[kind]
     data = json.dumps(body).encode()
-    trial = attempt(
-        shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"]
-    )
+    trial = walk(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])
     assert trial.event is not None
     assert trial.event.key == read(body).subject
     assert trial.event.dedupe_id == body["id"]
@@ -215,8 +211,6 @@ def test_report_on_no_item_is_about_itself(shipped: Loaded) -> None:
     """Its key is its own id: it is in no order with others."""
     body = {**EXAMPLES["item.reported"], "item": None}
     data = json.dumps(body).encode()
-    trial = attempt(
-        shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"]
-    )
+    trial = walk(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])
     assert trial.event is not None
     assert trial.event.key == body["id"] == read(body).subject

@@ -1,27 +1,31 @@
 """A route's series."""
 
+from relay.expression.cel import Expression, Scope
 from relay.metrics.by_route import RouteCounters
 from relay.metrics.series import Metrics
-from relay.routing.route import Filtered, ForwardOutcome, Route
+from relay.routing.choose import ForwardOutcome, choose
+from relay.routing.route import Forward, Route
+from tests.unit.routing.routes import event
 
 SKIPPED, OWED = ForwardOutcome.SKIPPED, ForwardOutcome.OWED
 
 
-def test_what_forwards_said_is_counted_each_time_and_kept_if_it_comes_again() -> None:
-    """Answers that are one event's alone leave nothing behind; those that a route gives again are added up once."""
+def test_decisions_of_forwards_are_counted_by_target_and_outcome() -> None:
+    """Each decision about each event counts one, whether two choices are one object or two."""
     metrics = Metrics()
-    counters = RouteCounters(metrics, Route("in", "/in/in", {}, ()))
-    said = (
-        ("f", "a", OWED, ""),
-        ("g", "a", SKIPPED, ""),
-        ("h", "a", SKIPPED, ""),
-        ("i", "b", OWED, ""),
+    no = Expression("false")
+    forwards = (
+        Forward("f", "a"),
+        Forward("g", "a", when=no),
+        Forward("h", "a", when=no),
+        Forward("i", "b"),
     )
-    lasting = Filtered((), said, lasts=True)
+    counters = RouteCounters(metrics, Route("in", "/in/in", {}, forwards))
+    again = choose(forwards, event(), Scope({}), ())
     for _ in range(3):
-        counters.forwards(lasting)
+        counters.forwards(again)
     for _ in range(100):
-        counters.forwards(Filtered((), said))
-    assert len(counters._said) == 1
+        counters.forwards(choose(forwards, event(), Scope({}), ()))
     for target, outcome, count in (("a", OWED, 103), ("a", SKIPPED, 206), ("b", OWED, 103)):
-        assert metrics.forwards.labels("in", target, outcome.value).value == count
+        series = metrics.forwards.labels("in", target, outcome.value)
+        assert series.value == count, (target, outcome)
