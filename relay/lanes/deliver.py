@@ -50,7 +50,6 @@ class Deliverer:
         places: Places,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
-        *,
         heed: Callable[[Settlement], None],
         wake: Callable[[Steady], None],
     ) -> None:

@@ -102,7 +102,7 @@ def stop(gate: Gate) -> Gate:
 
 
 def limit(gate: Gate, rate: Rate | None) -> Gate:
-    """Return the gate with another rate; what went before counts against it, if there was a rate."""
+    """Return the gate with another rate; earlier attempts count against it if there was a rate."""
     return _plain(replace(gate, rate=rate, rate_due=_PAST if rate is None else gate.rate_due))
 
 

@@ -1,15 +1,12 @@
-"""A lane: the deliveries of one target, or of one of its partitions, and the workers that carry them out.
+"""A lane: the workers of one target, or of one of its partitions, and who may tell them to wait.
 
-A delivery that was just committed comes straight from memory; the store is read for retries, after
-a restart, and for deliveries that did not fit into the bounded queue. A lane has its own queue,
-workers and connections, so that a slow target holds up nobody else. deliver.py has the way of one
-delivery, gate.py when the next may go.
+A lane has its own queue, workers and connections, so that a slow target holds up nobody else.
+queue.py has the deliveries that wait, gate.py says when the next may go, deliver.py is its way.
 """
 
 import asyncio
 import contextlib
 import math
-from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -17,11 +14,11 @@ import structlog
 from relay.clock import Steady, steady
 from relay.delivery.breaker import CLOSED, BreakerState, admit
 from relay.delivery.settle import Settlement
-from relay.errors import StoreUnavailable
 from relay.event import Delivery
 from relay.lanes import gate
 from relay.lanes.deliver import Deliverer
 from relay.lanes.gate import FREE
+from relay.lanes.queue import REFILL, Queue
 from relay.lanes.room import Places, Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
@@ -29,15 +26,11 @@ from relay.stores.contract import Store
 from relay.targets.target import LaneOptions, Target
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
-# Deliveries that come from the store at a time; as many new ones join them while it has more.
-_REFILL = 500
-_REFILL_BYTES = 8 << 20
-_STORE_RETRY = 1.0  # seconds until a store that could not be read is asked again
 _log = structlog.get_logger("relay.lanes.lane")
 
 
 class Lane:
-    """Owns the deliveries of one target or partition; all methods that are not `async` return at once.
+    """Owns the deliveries of one target or partition.
 
     `token` shows to the store that a delivery is this lane's. `on_gone` is called when the target
     answers that it wants no more: it pauses this lane, or all lanes of the target.
@@ -58,41 +51,28 @@ class Lane:
         self.name = options.target
         self.token = token
         self.on_gone: Callable[[], None] = self.pause
-        self._partition = partition
         self._options = options
-        self._store = store
+        self._gate = gate.limit(FREE, options.rate)
+        self._poked = asyncio.Event()
+        self._queue = Queue(store, options.target, partition, self._poked)
         self._places = Places(room)
         self._deliverer = Deliverer(
-            options,
-            target,
-            store,
-            self._places,
-            metrics,
-            routes,
-            heed=self._heed,
-            wake=self.wake,
+            options, target, store, self._places, metrics, routes, self._heed, self._queue.wake
         )
-        self._queue: deque[Delivery] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._starting = 0  # workers that have not begun with their first delivery yet
         self._closing: set[asyncio.Task[None]] = set()
-        # When the store's next delivery is due; None: it has none, 0: it was not asked yet.
-        self._next_due: Steady | None = Steady(0.0)
-        self._gate = gate.limit(FREE, options.rate)
-        self._poked = asyncio.Event()
         self._removed = False
 
-    # --- deliveries come in ------------------------------------------------------------------------
+    # --- deliveries come in -----------------------------------------------------------------------
 
     def reserve(self, delivery: Delivery, size: int) -> bool:
-        """Keep a place in memory for a delivery about to be committed, of `size` bytes; tell if it has one."""
+        """Keep a place for a delivery of `size` bytes about to be committed; tell if it has one."""
         if self._gate.stopping:
             return False
         # While older ones wait in the store, memory is for them.
-        behind = self._next_due is not None and self._next_due <= delivery.since
-        if len(self._places) >= (_REFILL if behind else _CAPACITY):
-            return False
-        return self._places.reserve(delivery, size)
+        most = REFILL if self._queue.is_behind(delivery.since) else _CAPACITY
+        return len(self._places) < most and self._places.reserve(delivery, size)
 
     def give_back(self, delivery: Delivery) -> None:
         """Give a reserved place back: the delivery was not committed."""
@@ -103,19 +83,17 @@ class Lane:
         if self._removed:
             self._bury(delivery)
             return
-        self._queue.append(delivery)
+        self._queue.waiting.append(delivery)
         self._start_workers()
 
     def wake(self, due: Steady) -> None:
         """Learn that a delivery is due in the store from `due` on."""
-        if self._next_due is None or due < self._next_due:
-            self._next_due = due
-            self._poked.set()
+        self._queue.wake(due)
 
-    # --- settings and operators --------------------------------------------------------------------
+    # --- settings and operators -------------------------------------------------------------------
 
     def change(self, options: LaneOptions, open_target: Callable[[], Target]) -> None:
-        """Go on with other options and a target opened anew; attempts in flight end with the old."""
+        """Go on with other options and a target opened anew; attempts in flight end with theirs."""
         before, self._deliverer.target = self._deliverer.target, open_target()
         self._options = self._deliverer.options = options
         self._gate = gate.limit(self._gate, options.rate)
@@ -152,15 +130,16 @@ class Lane:
         """Return the age in seconds of the oldest delivery in memory; 0 if there is none."""
         return self._places.oldest(now)
 
-    # --- its life ----------------------------------------------------------------------------------
+    # --- its life ---------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Feed the queue from the store until cancelled."""
+        """Feed the queue from the store until cancelled: when the gate is open and it runs low."""
         while True:
             self._poked.clear()
-            seconds = self._until_feed()
+            seconds = self._until_attempt() or self._queue.until_refill(self._gate.breaker.most)
             if seconds <= 0:
-                await self._refill()
+                await self._queue.refill(self._gate.breaker.most)
+                self._start_workers()
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._poked.wait(), None if seconds == math.inf else seconds)
@@ -182,68 +161,39 @@ class Lane:
         await self._deliverer.target.close()
 
     async def remove(self, grace: float) -> None:
-        """Stop for good: deliveries in memory alone become dead letters, as `bury` makes the store's."""
+        """Stop for good: deliveries in memory alone are dead; the store's `bury` ends the rest."""
         self._removed = True
         await self.stop(grace)
-        while self._queue:
-            self._bury(self._queue.popleft())
+        while self._queue.waiting:
+            self._bury(self._queue.waiting.popleft())
 
     def _bury(self, delivery: Delivery) -> None:
         if delivery in self._places:
             self._deliverer.bury(delivery)
 
-    # --- the queue is filled -----------------------------------------------------------------------
-
-    def _until_feed(self) -> float:
-        """Return the seconds until the store is worth asking or attempts may go on, or infinity."""
-        shut = self._until_attempt()
-        if shut > 0:
-            return shut
-        if self._next_due is None or len(self._queue) >= self._enough():
-            return math.inf
-        return max(self._next_due - steady(), 0.0)
-
-    def _enough(self) -> int:
-        """Return how many deliveries the queue has use for: the probe alone for a target on probation."""
-        return min(_REFILL, self._gate.breaker.most)
-
-    async def _refill(self) -> None:
-        now = steady()
-        self._next_due = None  # deliveries that come in meanwhile set it again
-        try:
-            claim = await self._store.claim(
-                self.name, now, self._enough(), _REFILL_BYTES, self._partition
-            )
-        except StoreUnavailable:
-            self._next_due = Steady(now + _STORE_RETRY)
-            return
-        if claim.next_due is not None:
-            self.wake(Steady(claim.next_due))
-        self._queue.extend(claim.deliveries)
-        self._start_workers()
-
-    # --- the queue is worked off -------------------------------------------------------------------
+    # --- its workers ------------------------------------------------------------------------------
 
     def _start_workers(self) -> None:
-        """Start workers while there is work for them; if none may begin yet, have `run` wait for it."""
-        if not self._queue:
+        """Start workers while there is work for them; if none may begin yet, `run` waits for it."""
+        if not (waiting := len(self._queue.waiting)):
             return
         if self._until_attempt() > 0:
             self._poked.set()
             return
         most = min(self._options.concurrency, self._gate.breaker.most)
-        for _ in range(min(len(self._queue) - self._starting, most - len(self._workers))):
+        for _ in range(min(waiting - self._starting, most - len(self._workers))):
             self._starting += 1
             self._workers.add(asyncio.create_task(self._work()))
 
     async def _work(self) -> None:
-        """Carry deliveries out, one after another, while there are some and the gate lets them go."""
+        """Carry deliveries out, one after another, while there are some and the gate is open."""
         self._starting -= 1
         task = asyncio.current_task()
         assert task is not None
+        waiting = self._queue.waiting
         try:
-            while self._queue and self._may_begin():
-                delivery = self._queue.popleft()
+            while waiting and self._may_begin():
+                delivery = waiting.popleft()
                 try:
                     await self._deliverer.deliver(delivery)
                 except asyncio.CancelledError:
@@ -253,19 +203,19 @@ class Lane:
                 except Exception:  # noqa: BLE001 - our own fault must not end the lane
                     # The delivery stays claimed: a restart finds it.
                     _log.exception("delivery_fault", target=self.name, id=delivery.event.id)
-                if self._next_due is not None and len(self._queue) < self._enough():
+                if self._queue.is_low(self._gate.breaker.most):
                     self._poked.set()
         finally:
             self._workers.discard(task)
-            if self._queue:
+            if waiting:
                 self._poked.set()
 
-    # --- the gate ----------------------------------------------------------------------------------
+    # --- its gate ---------------------------------------------------------------------------------
 
     def _until_attempt(self) -> float:
-        """Return the seconds until an attempt may begin, 0 if it may now; infinity as `gate.wait`."""
+        """Return the seconds until an attempt may begin, as `gate.wait` says."""
         if self._gate is FREE:
-            return 0.0  # as nearly always
+            return 0.0  # as nearly always: neither a look at the clock nor a call
         now = steady()
         self._gate = gate.advance(self._gate, now)
         return gate.wait(self._gate, now)
@@ -279,7 +229,7 @@ class Lane:
         return True
 
     def _heed(self, settlement: Settlement) -> None:
-        """Let what follows from an attempt for the whole target follow: breaker, hold, pause."""
+        """Carry out what an attempt means for the whole target: breaker, hold, pause."""
         before = self._gate.breaker
         if settlement.reason is None and before is CLOSED:
             return

@@ -139,7 +139,7 @@ def after(steps: Sequence[Step], now: Steady = START) -> Gate:
     ],
 )
 def test_seconds_until_an_attempt_may_begin(steps: Sequence[Step], seconds: float) -> None:
-    """Each thing that shuts a gate, what outlasts it, and what opens it again."""
+    """Whatever shuts a gate: what else leaves it shut, and what opens it again."""
     assert wait(after(steps), START) == seconds
 
 
@@ -191,7 +191,7 @@ def lived(history: list[tuple[Step, float]]) -> tuple[Gate, Steady]:
 
 @given(histories)
 def test_a_gate_opens_after_its_wait(history: list[tuple[Step, float]]) -> None:
-    """A wait is over when it said, never sooner; without an end it is for a pause or a stop alone."""
+    """A wait is over when it said, never sooner; only a pause or a stop has no end."""
     gate, now = lived(history)
     seconds = wait(gate, now)
     assert (seconds == math.inf) is (gate.paused or gate.stopping)

@@ -16,7 +16,7 @@ def delivery(seq: int, n: int = 0, since: Steady = START) -> Delivery:
 
 
 def test_a_place_costs_its_body_and_the_overhead() -> None:
-    """What fits to the byte has room; one byte more has none."""
+    """A body that fits to the byte has room; one byte more has none."""
     room = Room(OVERHEAD + 100)
     assert not Places(room).reserve(delivery(1), 101)
     assert Places(room).reserve(delivery(1), 100)
@@ -52,7 +52,7 @@ def test_the_oldest_is_the_one_that_came_first() -> None:
     )
 )
 def test_nothing_of_the_room_is_lost(steps: list[tuple[bool, int, int, int]]) -> None:
-    """Whatever is reserved and given back, even twice: the room and the places make up all of it."""
+    """Whatever is reserved and given back, even twice: room and places make up all of it."""
     capacity = 4 * OVERHEAD
     room = Room(capacity)
     places = Places(room)
