@@ -3,7 +3,7 @@
     closed    -- `failures` attempts in a row fail --> open for `cool_off`
     open      -- the time is over -----------------> half-open: one probe
     half-open -- the probe fails ------------------> open, twice as long, at most `max_cool_off`
-    half-open -- the probe succeeds ---------------> closed, on a ramp: 2, 4, 8, … attempts in flight
+    half-open -- the probe succeeds ---------------> closed, on a ramp: 2, 4, 8, … in flight
 
 An open breaker costs no attempt: deliveries wait. A failure that shows the target alive (4xx) does
 not count against it. Pure: a breaker is a frozen value; the caller reads the clock.

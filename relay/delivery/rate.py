@@ -23,7 +23,7 @@ class Rate:
 
     @property
     def burst(self) -> float:
-        """Seconds by which one may come early: a second's worth at once, and never less than one."""
+        """Seconds by which one may come early: a second's worth at once, never less than one."""
         return max(1.0 - self.interval, 0.0)
 
 

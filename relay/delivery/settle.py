@@ -1,10 +1,11 @@
 """Every rule of a delivery's life.
 
-A delivery is pending until a lane claims it. A claimed delivery is attempted, and the attempt is settled:
+A delivery is pending until a lane claims it. A claimed delivery is attempted, and the attempt is
+settled:
 
     claimed --2xx---------------------------> delivered
-    claimed --fails, budget left------------> pending, due later         (a retry: costs an attempt)
-    claimed --target asks to wait-----------> pending, due later         (a retry; the whole target waits)
+    claimed --fails, budget left------------> pending, due later   (costs an attempt)
+    claimed --target asks to wait-----------> pending, due later   (so does the whole target)
     claimed --fails, budget used up---------> dead, with the last reason
     claimed --410, blocked, a status of give_up_on, transform raised---> dead at once
     claimed --transform returned None-------> dropped
@@ -133,7 +134,7 @@ def settle(
 
 
 def expire(delivery: Delivery, policy: RetryPolicy, now: Steady) -> Settlement | None:
-    """Return the end of a delivery that waited longer than `max_age` for its next attempt, else None."""
+    """Return the end of a delivery that is older than `max_age`, None for a younger one."""
     if now - delivery.since <= policy.max_age:
         return None
     return Settlement(

@@ -1,4 +1,4 @@
-"""What becomes of a delivery: attempts, waits, fates, and what a request to a target holds."""
+"""Deliveries on a real relay: attempts, waits and fates, and the requests that targets get."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from tests.support.target import Reply, StartTarget, Target
 from tests.support.waiting import until
 
 FAST = {"schedule": ["10ms", "10ms"]}
-CLOCKS = 0.05  # seconds by which the wall clock, which the relay goes by, may differ from the monotonic one
+CLOCKS = 0.05  # seconds by which the wall clock of a date may differ from the monotonic one
 
 
 def _write(site: Site, url: str, **hook: Any) -> None:
@@ -32,7 +32,9 @@ async def test_a_failed_attempt_is_retried_with_the_same_id_until_it_succeeds(
     event_id = await relay.accepted("in", b'{"n" :1}')
     delivery = await relay.fate(event_id, "hook")
     assert (delivery["state"], delivery["attempts"], delivery["status"]) == ("delivered", 3, 200)
-    assert [(one["attempt"], one["reason"], one["status"]) for one in delivery["failed"]] == [
+    assert [
+        (failed["attempt"], failed["reason"], failed["status"]) for failed in delivery["failed"]
+    ] == [
         (1, "unavailable", 500),
         (2, "unavailable", 500),
     ]
@@ -51,14 +53,14 @@ async def test_a_failed_attempt_is_retried_with_the_same_id_until_it_succeeds(
 async def test_a_target_that_never_answers_leads_to_a_dead_letter_that_can_be_replayed(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """After the schedule: dead, reason `timeout`. Once the target is mended, a replay delivers the same id."""
+    """After the schedule: dead, `timeout`. Once the target is mended, a replay delivers it."""
     _write(site, target.url, timeout={"total": "100ms"}, retry={"schedule": ["10ms"]})
     target.open.clear()
     relay = await start_relay(site)
     event_id = await relay.accepted("in", {"n": 1})
     delivery = await relay.fate(event_id, "hook")
     assert (delivery["state"], delivery["reason"], delivery["attempts"]) == ("dead", "timeout", 2)
-    assert [one["event"] for one in await relay.dead()] == [event_id]
+    assert [letter["event"] for letter in await relay.dead()] == [event_id]
     assert await relay.value("relay_dead_letters", target="hook", reason="timeout") == 1
     target.open.set()
     assert await relay.replay(event_id) == {"id": event_id, "replayed": ["hook"]}
@@ -78,8 +80,8 @@ async def test_410_is_dead_at_once_and_pauses_the_target(
     relay = await start_relay(site)
     delivery = await relay.fate(await relay.accepted("in", {}), "hook")
     assert (delivery["state"], delivery["reason"], delivery["attempts"]) == ("dead", "gone", 1)
-    (told,) = (await relay.api("targets"))["targets"]
-    assert told["paused"] is True
+    (hook,) = (await relay.api("targets"))["targets"]
+    assert hook["paused"] is True
     waits = await relay.accepted("in", {})
     assert (await relay.event(waits))["deliveries"][0]["state"] == "pending"
     assert len(target.requests) == 1
@@ -91,7 +93,7 @@ async def test_410_is_dead_at_once_and_pauses_the_target(
 async def test_an_open_breaker_costs_no_attempt_and_loses_nothing(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """After two failures in a row the target is left alone: later events wait unattempted, then all arrive."""
+    """After two failures in a row the target is left alone: later events wait, then all arrive."""
     breaker = {"failures": 2, "cool_off": "500ms"}
     _write(site, target.url, retry={"schedule": ["1ms"] * 3}, breaker=breaker)
     target.script.extend([Reply(500), Reply(500)])
@@ -128,7 +130,7 @@ async def test_a_status_of_give_up_on_is_dead_at_once_and_others_are_retried(
 async def test_retry_after_holds_the_whole_target(
     site: Site, start_relay: StartRelay, target: Target, status: int, form: str
 ) -> None:
-    """Neither the delivery that was answered, nor one accepted later, is attempted before the time asked for."""
+    """Neither that delivery, nor one accepted later, is attempted before the time asked for."""
     _write(site, target.url)
     date = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
     value = "1" if form == "seconds" else format_datetime(date, usegmt=True)
@@ -209,7 +211,7 @@ def doubles(event):
 async def test_a_transform_that_raises_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """Dead, `transform_failed`, naming the line; not attempted; the event's other deliveries arrive."""
+    """Dead, `transform_failed`, naming the line; the event's other deliveries arrive."""
     broken, good = await start_target(), await start_target()
     site.configure({"broken": {"url": broken.url}, "good": {"url": good.url}})
     forwards = [
@@ -276,17 +278,19 @@ async def test_a_connection_is_kept_alive_and_reused(
 async def test_end_to_end_headers_go_along_and_no_others(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """The sender's own headers arrive; framing, hop-by-hop, credentials and what the relay sets do not."""
+    """The sender's own arrive; framing, hop-by-hop, credentials and the relay's own do not."""
     site.configure({"hook": {"url": target.url, "headers": {"x-origin": "relay"}}})
     verify = {"scheme": "token", "header": "x-secret", "secrets": ["open sesame"]}
     site.route("in", {"verify": verify, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
     answer = await relay.raw(
         b"POST /in/in HTTP/1.1\r\nHost: relay.example\r\nContent-Type: application/vnd.x+json\r\n"
-        b"X-Secret: open sesame\r\nX-Kind: push\r\nX-Signature: sha256=00\r\nX-Many: a\r\nX-Many: b\r\n"
+        b"X-Secret: open sesame\r\nX-Kind: push\r\nX-Signature: sha256=00\r\n"
+        b"X-Many: a\r\nX-Many: b\r\n"
         b"Cookie: session=1\r\nAuthorization: Basic Zm9v\r\nProxy-Authorization: Basic Zm9v\r\n"
         b"Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n"
-        b"Trailer: x-t\r\nUpgrade: h2c\r\nwebhook-id: theirs\r\nrelay-attempt: 99\r\nRelay-Route: theirs\r\n"
+        b"Trailer: x-t\r\nUpgrade: h2c\r\nwebhook-id: theirs\r\nrelay-attempt: 99\r\n"
+        b"Relay-Route: theirs\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
     )
     assert answer.status == 202, answer
@@ -332,7 +336,7 @@ async def test_a_changed_body_takes_along_only_the_headers_that_the_forward_name
 async def test_what_is_owed_to_a_removed_target_is_dead_after_the_restart(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """Dead with reason `target_removed`, whether it was in memory or waited for a retry; others go on."""
+    """Dead, `target_removed`, whether it was in memory or waited for a retry; others go on."""
     hung, failing, kept = [await start_target() for _ in range(3)]
     failing.otherwise = Reply(500)
     hung.open.clear()
@@ -383,7 +387,7 @@ async def test_a_retry_that_was_due_during_a_stop_is_made_after_it(
     delivery = await relay.fate(event_id, "hook")
     assert (delivery["state"], delivery["attempts"]) == ("delivered", 2)
     assert [request.headers["relay-attempt"] for request in target.requests] == ["1", "2"]
-    assert [one["status"] for one in delivery["failed"]] == [500]
+    assert [failed["status"] for failed in delivery["failed"]] == [500]
 
 
 BACKLOG = 3000
@@ -393,7 +397,7 @@ CAPACITY = 600  # deliveries for which one MiB has room at most, and some to spa
 async def test_a_backlog_is_accepted_counted_bounded_in_memory_and_delivered_once(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """3,000 events behind a blocked target: all pending, few in memory; once released, each arrives once."""
+    """3,000 events behind a blocked target: all pending, few in memory; later each arrives once."""
     hook = {"url": target.url, "concurrency": 1, "timeout": {"total": "5m"}}
     site.configure({"hook": hook}, limits={"memory": "1MiB"})
     site.route("in", {"forward": [{"to": "hook"}]})
@@ -461,7 +465,7 @@ async def test_a_target_that_resets_the_connection_is_retried(
 async def test_an_address_that_egress_refuses_is_dead_at_once_and_never_dialled(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """With `egress: public` a name that leads to loopback is not dialled: dead, reason blocked, one attempt."""
+    """With `egress: public` a name that leads to loopback is not dialled: dead, `blocked`."""
     site.configure({"hook": {"url": target.url.replace("127.0.0.1", "localhost")}}, egress="public")
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_relay(site)

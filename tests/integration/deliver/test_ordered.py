@@ -21,7 +21,7 @@ def ordered(site: Site, target: Target) -> Site:
 async def test_events_of_a_key_arrive_in_order_whatever_fails(
     ordered: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """With every third attempt failing: of each key, number n + 1 is not attempted before n was delivered."""
+    """With every third attempt failing, none of a key is attempted before the one before is in."""
     relay = await start_relay(ordered)
     target.script.extend(Reply(500 if n % 3 == 0 else 200) for n in range(60))
     for n in range(40):
@@ -40,7 +40,7 @@ async def test_events_of_a_key_arrive_in_order_whatever_fails(
 async def test_stuck_head_blocks_its_key_alone(
     ordered: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """While the head of one key gets no answer, nothing of that key is attempted, and other keys go through."""
+    """While the head of one key gets no answer, its key waits, and other keys go through."""
     relay = await start_relay(ordered)
     target.open.clear()
     await relay.accepted("in", {"k": "stuck", "n": 1})

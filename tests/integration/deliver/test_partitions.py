@@ -1,4 +1,4 @@
-"""`partitions: N` on a real relay: what is slow for some keys holds up only those that share its lane."""
+"""`partitions: N` on a real relay: a slow key holds up only those that share its lane."""
 
 import json
 import signal
@@ -56,7 +56,7 @@ async def test_slow_key_holds_up_its_own_lane_alone(
 async def test_breaker_is_the_lanes_own(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """A lane whose attempts fail opens its breaker; the others go on, and the metric shows the worst."""
+    """A lane whose attempts fail opens its breaker; others go on, the metric shows the worst."""
     configure(site, target, breaker={"failures": 2, "cool_off": "1h", "max_cool_off": "1h"})
     site.route("in", {"event": {"key": "body.k"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
@@ -77,16 +77,18 @@ async def test_gone_pauses_every_lane(site: Site, start_relay: StartRelay, targe
     await relay.fate(await relay.accepted("in", {"k": BY_LANE[0]}), "hook")
     ids = [await relay.accepted("in", {"k": BY_LANE[n]}) for n in range(LANES)]
     await relay.until_value(1, "relay_target_paused", target="hook")
-    assert {(await relay.event(one))["deliveries"][0]["state"] for one in ids} == {"pending"}
+    assert {(await relay.event(event_id))["deliveries"][0]["state"] for event_id in ids} == {
+        "pending"
+    }
     answer = await relay.request("POST", f"{relay.admin}/api/targets/hook/resume")
     assert answer.status == 200
-    assert {(await relay.fate(one, "hook"))["state"] for one in ids} == {"delivered"}
+    assert {(await relay.fate(event_id, "hook"))["state"] for event_id in ids} == {"delivered"}
 
 
 async def test_other_number_of_lanes_after_a_crash_loses_nothing(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Killed with a backlog in every lane and started with another number of them: all is delivered once started."""
+    """Killed with a backlog in every lane, started with another number: all is delivered."""
     configure(site, target)
     site.route(
         "in",

@@ -1,4 +1,4 @@
-"""How targets are spared: the breaker, the ramp after an outage, rates, pause and resume; and how we are."""
+"""How targets are spared: breaker, ramp after an outage, rates, pause; and how routes are."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ async def _steer(relay: Running, verb: str) -> None:
 async def test_open_breaker_costs_no_attempt_and_loses_nothing(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """After two failures in a row a target that is down is left alone; resumed, it gets all that waited."""
+    """After two failures in a row a target is left alone; resumed, it gets all that waited."""
     _write(
         site,
         target.url,
@@ -47,7 +47,9 @@ async def test_open_breaker_costs_no_attempt_and_loses_nothing(
     assert [request.id for request in got[2:]] == waiting
     assert {request.headers["relay-attempt"] for request in got} == {"1"}
     assert await relay.value("relay_breaker_state", target="hook") == 0
-    assert {(await relay.event(one))["deliveries"][0]["state"] for one in failed} == {"pending"}
+    assert {(await relay.event(event_id))["deliveries"][0]["state"] for event_id in failed} == {
+        "pending"
+    }
 
 
 async def test_probe_goes_alone_and_the_rest_follows_on_a_ramp(
@@ -74,7 +76,7 @@ async def test_probe_goes_alone_and_the_rest_follows_on_a_ramp(
 async def test_a_probe_takes_no_more_from_the_store_than_it_needs(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """Of what waits for a target that stays down its lane has one more in hand, however often it probes."""
+    """While a target stays down its lane claims one delivery for a probe, however many wait."""
     breaker = {"failures": 1, "cool_off": "10ms", "max_cool_off": "10ms"}
     target.otherwise = Reply(500)
     site.configure(
@@ -120,7 +122,7 @@ async def test_other_targets_go_on_while_one_is_left_alone(
 async def test_rate_of_a_target_holds_and_is_its_own(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """One goes at once, the next half an hour later; another target, which came after it, has its own by then."""
+    """One goes at once, the next half an hour later; another target has its own by then."""
     slow, well = await start_target(), await start_target()
     site.configure({"slow": {"url": slow.url, "rate": "2/h"}, "well": {"url": well.url}})
     site.route("in", {"forward": [{"to": "slow"}, {"to": "well"}]})
@@ -136,7 +138,7 @@ async def test_rate_of_a_target_holds_and_is_its_own(
 async def test_rate_of_a_route_is_answered_with_429(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """What is beyond the rate is refused with when to come again, and not stored."""
+    """A request beyond the rate is refused, told when to come again, and not stored."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"limits": {"rate": "2/h"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)

@@ -1,4 +1,4 @@
-"""A breaker opens on a target that is down, probes it with one attempt, and comes back on a ramp."""
+"""A breaker opens on a target that is down, probes it once, and comes back on a ramp."""
 
 import pytest
 from hypothesis import given
@@ -40,7 +40,7 @@ def test_opens_after_failures_in_a_row(reason: DeliveryReason) -> None:
 
 @pytest.mark.parametrize("reason", [None, *(set(DeliveryReason) - set(DOWN))])
 def test_a_target_that_shows_life_does_not_count(reason: DeliveryReason | None) -> None:
-    """Any answer that is not a 5xx ends the row of failures: the breaker is the first one again."""
+    """Any answer that is not a 5xx ends the row of failures: the breaker is CLOSED again."""
     assert after(failing(CLOSED, 2), reason, POLICY, START) is CLOSED
 
 
@@ -63,7 +63,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_most() -> None:
 
 
 def test_a_good_probe_closes_it_on_a_ramp() -> None:
-    """2, 4, 8, 16 in flight, twice as many with each success; in the end it is the first one again."""
+    """2, 4, 8, 16 in flight, twice as many with each success; in the end CLOSED itself again."""
     breaker = after(admit(failing(CLOSED, 3), later(30)), None, POLICY, later(30))
     assert breaker.state is BreakerState.CLOSED
     most = [breaker.most]

@@ -84,9 +84,9 @@ def test_jitter_stretches_and_shrinks_alike(chance: float, expected: float) -> N
 @given(wait=st.floats(0, 1e7), jitter=st.floats(0, 1, exclude_max=True), chance=CHANCES)
 def test_jitter_stays_in_its_bounds(wait: float, jitter: float, chance: float) -> None:
     """No wait is off by more than the share, whatever the chance."""
-    found = next_wait(by_schedule((wait,), jitter, 1e9), 1, 0.0, chance)
-    assert found is not None
-    assert wait * (1 - jitter) * (1 - 1e-9) <= found <= wait * (1 + jitter) * (1 + 1e-9)
+    seconds = next_wait(by_schedule((wait,), jitter, 1e9), 1, 0.0, chance)
+    assert seconds is not None
+    assert wait * (1 - jitter) * (1 - 1e-9) <= seconds <= wait * (1 + jitter) * (1 + 1e-9)
 
 
 @given(policy=POLICIES, attempts=st.integers(1, 10**9), age=st.floats(0, 1e12), chance=CHANCES)
@@ -123,7 +123,7 @@ def test_used_up_stays_used_up(
     ("age", "ends"), [(0.0, False), (94.0, False), (95.0, True), (100.0, True), (1e9, True)]
 )
 def test_max_age_ends_the_budget(age: float, *, ends: bool) -> None:
-    """What could only be tried after `max_age` seconds is not tried: the first wait is five."""
+    """A retry that would come after `max_age` seconds is not made: the first wait is five."""
     assert (next_wait(by_schedule(SCHEDULE, 0.0, 100.0), 1, age, 0.5) is None) is ends
 
 
@@ -177,7 +177,7 @@ def date(seconds: float) -> str:
     ids=ascii,
 )
 def test_retry_after_table(value: str, expected: float | None) -> None:
-    """Seconds or a date (RFC 9110 §10.2.3); what is past is now, what is long is the cap, junk says nothing."""
+    """Seconds or a date (RFC 9110 §10.2.3): past is now, long is the cap, junk is None."""
     assert retry_after(value, NOW) == expected
 
 

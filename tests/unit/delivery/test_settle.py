@@ -64,7 +64,7 @@ def test_status_that_is_none_is_no_delivery(status: int) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_2xx_is_delivered(status: int) -> None:
-    """A claimed one --2xx--> delivered."""
+    """Claimed --2xx--> delivered."""
     assert decide(answered(status)) == Settlement(Verdict.DELIVERED, DeliveryState.DELIVERED, 1)
 
 
@@ -82,7 +82,7 @@ def test_2xx_is_delivered(status: int) -> None:
     ],
 )
 def test_failure_is_tried_again(attempt: Attempt, reason: DeliveryReason) -> None:
-    """A claimed one --fails, budget left--> pending, due later; the attempt is counted, nobody else waits."""
+    """Claimed --fails, budget left--> pending, due later; it is counted, and nobody else waits."""
     assert decide(attempt) == Settlement(
         Verdict.RETRY, DeliveryState.PENDING, 1, Steady(NOW + 60), reason
     )
@@ -94,7 +94,7 @@ def test_failure_is_tried_again(attempt: Attempt, reason: DeliveryReason) -> Non
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("asked", "due"), [(5.0, 60.0), (60.0, 60.0), (500.0, 500.0), (0.0, 60.0)])
 def test_target_that_asks_to_wait_is_left_alone(status: int, asked: float, due: float) -> None:
-    """A claimed one --target asks to wait--> pending; the whole target waits, the delivery for the longer of the two."""
+    """Claimed --target asks to wait--> pending; all of it waits, the delivery for the longer."""
     settlement = decide(answered(status, retry_after=asked))
     assert (settlement.verdict, settlement.state) == (Verdict.RETRY, DeliveryState.PENDING)
     assert settlement.due == NOW + due
@@ -128,7 +128,7 @@ def test_retry_after_counts_with_429_and_503_alone(status: int) -> None:
     ],
 )
 def test_used_up_budget_is_dead_with_the_last_reason(attempt: Attempt) -> None:
-    """A claimed one --fails, budget used up--> dead, with the last reason."""
+    """Claimed --fails, budget used up--> dead, with the last reason."""
     settlement = decide(attempt, attempts=2)
     assert (settlement.verdict, settlement.state, settlement.attempts) == (
         Verdict.DEAD,
@@ -165,7 +165,7 @@ def test_old_delivery_is_dead_after_its_attempt() -> None:
 def test_final_reasons_are_dead_at_once(
     attempt: Attempt, reason: DeliveryReason, *, pause: bool
 ) -> None:
-    """A claimed one --410, blocked, transform raised--> dead at once; 410 pauses the target as well."""
+    """Claimed --410, blocked, transform raised--> dead at once; 410 pauses the target as well."""
     assert decide(attempt) == Settlement(
         Verdict.DEAD, DeliveryState.DEAD, 1, reason=reason, pause=pause
     )
@@ -173,7 +173,7 @@ def test_final_reasons_are_dead_at_once(
 
 @pytest.mark.parametrize("status", [400, 422, 302, 503])
 def test_status_to_give_up_on_is_dead_at_once(status: int) -> None:
-    """A claimed one --a status of give_up_on--> dead at once, with the status's own reason."""
+    """Claimed --a status of give_up_on--> dead at once, with the status's own reason."""
     settlement = decide(answered(status), give_up_on=(400, 422, 302, 503))
     assert settlement == Settlement(Verdict.DEAD, DeliveryState.DEAD, 1, reason=classify(status))
 
@@ -185,13 +185,13 @@ def test_giving_up_on_a_503_still_holds_the_target() -> None:
 
 
 def test_none_of_a_transform_is_dropped() -> None:
-    """A claimed one --transform returned None--> dropped; no attempt was made, none is counted."""
+    """Claimed --transform returned None--> dropped; no attempt was made, none is counted."""
     assert drop(delivery(2)) == Settlement(Verdict.DROPPED, DeliveryState.DROPPED, 2)
 
 
 @pytest.mark.parametrize("age", [3600.001, 1e9])
 def test_delivery_that_waited_too_long_expires(age: float) -> None:
-    """A claimed one --older than max_age--> dead: expired, without an attempt."""
+    """Claimed --older than max_age--> dead: expired, without an attempt."""
     assert expire(delivery(2), POLICY, Steady(SINCE + age)) == Settlement(
         Verdict.DEAD, DeliveryState.DEAD, 2, reason=DeliveryReason.EXPIRED
     )
@@ -211,7 +211,7 @@ def test_younger_delivery_does_not_expire(age: float) -> None:
         DeliveryReason.DROPPED_BY_OPERATOR,
     ],
 )
-def test_what_cannot_be_attempted_is_dead(reason: DeliveryReason) -> None:
+def test_a_delivery_that_cannot_be_attempted_is_dead(reason: DeliveryReason) -> None:
     """Without an attempt, none is counted."""
     assert fail(delivery(2), reason) == Settlement(
         Verdict.DEAD, DeliveryState.DEAD, 2, reason=reason
@@ -239,7 +239,7 @@ ATTEMPTS = st.builds(
 def test_each_settlement_is_whole(
     attempt: Attempt, attempts: int, age: float, give_up_on: set[int], chance: float
 ) -> None:
-    """Attempts rise by one; a retry is due in the future; dead has a reason; verdict and state agree."""
+    """Attempts rise by one; a retry is due later; dead has a reason; verdict and state agree."""
     now = Steady(SINCE + age)
     settlement = settle(
         delivery(attempts), attempt, POLICY, give_up_on=give_up_on, now=now, chance=chance
@@ -270,7 +270,7 @@ def test_every_delivery_ends(attempts: list[Attempt]) -> None:
     asked=st.none() | st.floats(0, 3600),
 )
 def test_no_retry_is_promised_after_max_age(attempts: int, age: float, asked: float | None) -> None:
-    """A retry that would only find its delivery expired is none: it is dead now, with the last reason."""
+    """A retry that would only find its delivery expired is none: it is dead, for its reason."""
     now = Steady(SINCE + age)
     settlement = settle(
         delivery(attempts), answered(503, asked), POLICY, give_up_on=(), now=now, chance=0.5
