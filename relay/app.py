@@ -12,14 +12,14 @@ from aiohttp import web
 import relay
 from relay import admin
 from relay.admin.health import Health, Phase
-from relay.admin.server import StrictRunner
+from relay.admin.server import AdminRunner
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, DeliveryReason, Problem, StoreUnavailable
+from relay.http.listener import Listener
 from relay.lanes.fit import Lanes
 from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
-from relay.public.connection import Listener
 from relay.public.server import Server, ServerLimits
 from relay.routing.route import Route
 from relay.stores.contract import Commit, Retention
@@ -157,7 +157,7 @@ class Relay:
             ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
         )
 
-    def _make_listeners(self) -> tuple[web.ServerRunner, StrictRunner]:
+    def _make_listeners(self) -> tuple[web.ServerRunner, AdminRunner]:
         """Return what runs the public and the admin listener."""
         public = web.ServerRunner(
             Listener(
@@ -165,7 +165,6 @@ class Relay:
                 self.server.refuse,
                 auto_decompress=False,
                 keepalive_timeout=self._bounds.head,
-                access_log=None,
                 max_field_size=_FIELD,
             ),
             shutdown_timeout=self._bounds.late,
@@ -182,10 +181,9 @@ class Relay:
             patience=self._bounds.admin_body,
             export_page=self._bounds.export_page,
         )
-        return public, StrictRunner(
+        return public, AdminRunner(
             admin.build(state),
             admin.refuse,
-            access_log=None,
             auto_decompress=False,
             keepalive_timeout=self._bounds.head,
             shutdown_timeout=self._bounds.late,

@@ -1,76 +1,42 @@
-"""HTTP/1.1 on the admin listener: what aiohttp's parser refuses is answered like everything else, and its bytes shown to nobody."""
+"""The admin listener's runner: an aiohttp application behind the relay's own listener."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Refuse = Callable[[str], web.StreamResponse]
+from relay.http.listener import Listener, Refuse
 
 
-class StrictServer(web.Server):
-    """A server whose connections hand requests to `handler`, and what is none to `refuse`, with the parser's words."""
+class AdminRunner(web.ServerRunner):
+    """Runs an application on a Listener; `options` are those of aiohttp's RequestHandler.
+
+    `shutdown_timeout` is in seconds: how long connections that are not idle may take to end.
+    """
 
     def __init__(
-        self, handler: Handler, refuse: Refuse, *, request_factory: Any = None, **options: Any
+        self, app: web.Application, refuse: Refuse, *, shutdown_timeout: float, **options: Any
     ) -> None:
-        super().__init__(handler, request_factory=request_factory, **options)
-        self._refuse = refuse
-        self._options = options
-
-    def __call__(self) -> RequestHandler:
-        """Return the protocol of a new connection."""
-        return _Connection(self, self._refuse, asyncio.get_running_loop(), self._options)
-
-
-class StrictRunner(web.AppRunner):
-    """Runs an application on a StrictServer."""
-
-    __slots__ = ("_options", "_refuse")
-
-    def __init__(self, app: web.Application, refuse: Refuse, **options: Any) -> None:
-        super().__init__(app, **options)
-        self._refuse = refuse
-        self._options = {
-            name: value for name, value in options.items() if name != "shutdown_timeout"
-        }
-
-    async def _make_server(self) -> StrictServer:
-        made = await super()._make_server()
-        return StrictServer(
-            made.request_handler,
-            self._refuse,
-            request_factory=made.request_factory,
-            **self._options,
+        # aiohttp's own runner makes the application's handler and requests; it listens nowhere.
+        self._application = web.AppRunner(app)
+        super().__init__(
+            Listener(self._handle, refuse, request_factory=self._request, **options),
+            shutdown_timeout=shutdown_timeout,
         )
 
+    async def setup(self) -> None:
+        """Start the application, then what listens."""
+        await self._application.setup()
+        await super().setup()
 
-class _Connection(RequestHandler):
-    __slots__ = ("_refuse",)
+    async def cleanup(self) -> None:
+        """Stop listening, end the connections, then the application."""
+        await super().cleanup()
+        await self._application.cleanup()
 
-    def __init__(
-        self,
-        server: StrictServer,
-        refuse: Refuse,
-        loop: asyncio.AbstractEventLoop,
-        options: dict[str, Any],
-    ) -> None:
-        super().__init__(server, loop=loop, **options)
-        self._refuse = refuse
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert self._application.server is not None
+        return await self._application.server.request_handler(request)
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what the parser refused, and close the connection: where its next request begins is unknown."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("part of an answer is sent already")
-        response = self._refuse(message or str(exc) or type(exc).__name__)
-        response.force_close()
-        return response
+    def _request(self, *parts: Any) -> web.BaseRequest:
+        assert self._application.server is not None
+        return self._application.server.request_factory(*parts)

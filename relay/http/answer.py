@@ -1,15 +1,19 @@
-"""A whole answer in one write: what the public listener says is short, so that the way of a long one would be most of its cost."""
+"""Answers of the public listener: the decision, its bytes, and how aiohttp sends them."""
 
 import json
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
-from aiohttp.helpers import rfc822_formatted_time
+from aiohttp import HttpVersion11, web
 
 from relay.errors import Rejected, RequestReason
 
-_SERVER = "server: relay\r\n"  # and no version: no answer tells a stranger more than it must
+# Without a version: no answer tells a stranger more than it must.
+_SERVER = "server: relay\r\n"
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_SERVER}date: "
     for status in HTTPStatus
@@ -18,6 +22,15 @@ _NO_CONTENT = HTTPStatus.NO_CONTENT.value
 _NONE: Mapping[str, str] = {}
 _CHALLENGES = {"basic": 'Basic realm="relay", charset="UTF-8"', "token": "Bearer"}
 _PROBLEM = "application/problem+json"
+# Reasons after which the connection ends: the rest of the body is not read, or nothing more is.
+_CLOSING = frozenset(
+    {
+        RequestReason.BODY_TOO_LARGE,
+        RequestReason.BODY_TOO_SLOW,
+        RequestReason.MALFORMED,
+        RequestReason.DRAINING,
+    }
+)
 
 
 class Answer(NamedTuple):
@@ -29,8 +42,11 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = _NONE
     closes: bool = False
 
-    def written(self, *, stays: bool, bodyless: bool = False) -> bytes:
-        """Return its bytes; `stays`: the connection goes on; `bodyless`: only the head was asked for."""
+    def encode(self, *, stays: bool, bodyless: bool = False) -> bytes:
+        """Return its bytes.
+
+        `stays`: the connection goes on; `bodyless`: the request was HEAD (RFC 9110 §9.3.2).
+        """
         content = ""
         if self.status != _NO_CONTENT:
             content = f"content-type: {self.content_type}\r\ncontent-length: {len(self.body)}\r\n"
@@ -40,14 +56,51 @@ class Answer(NamedTuple):
             else ""
         )
         end = "\r\n" if stays else "connection: close\r\n\r\n"
-        head = f"{_LINES[self.status]}{rfc822_formatted_time()}\r\n{content}{more}{end}".encode()
+        date = _date(int(time.time()))
+        head = f"{_LINES[self.status]}{date}\r\n{content}{more}{end}".encode()
         return head if bodyless else head + self.body
 
 
+class Response(web.StreamResponse):
+    """An answer in aiohttp's hands: `prepare` writes all of it at once.
+
+    It does what `web.Response` does by its public methods, for a third of the instructions, since
+    answers of the public listener are short (tests/integration/deliver/test_instructions.py).
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(status=answer.status)
+        self.answer = answer
+        self._stays = False
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection goes on; known once the answer is written."""
+        return self._stays
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write the answer; raises ConnectionResetError if the sender has gone."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the sender has gone")
+        # After an upgrade that is not taken up it is unknown where the next request begins.
+        self._stays = (
+            not self.answer.closes
+            and request.keep_alive
+            and request.version >= HttpVersion11
+            and "upgrade" not in request.headers
+        )
+        bodyless = request.method == "HEAD"
+        transport.write(self.answer.encode(stays=self._stays, bodyless=bodyless))
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing more: the answer is whole."""
+
+
 def problem(rejected: Rejected, scheme: str = "") -> Answer:
-    """Answer with problem details (RFC 9457); a 401 names the kind of scheme (RFC 9110 §15.5.2)."""
+    """Return problem details (RFC 9457); a 401 names the kind of scheme (RFC 9110 §15.5.2)."""
     reason = rejected.reason
-    said: dict[str, object] = {
+    details: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(reason.status).phrase,
         "status": reason.status,
@@ -55,7 +108,7 @@ def problem(rejected: Rejected, scheme: str = "") -> Answer:
         "reason": reason.value,
     }
     if rejected.where:
-        said["errors"] = [{"path": path, "message": message} for path, message in rejected.where]
+        details["errors"] = [{"path": path, "message": message} for path, message in rejected.where]
     headers = {}
     if rejected.retry_after is not None:
         headers["retry-after"] = str(rejected.retry_after)
@@ -63,12 +116,11 @@ def problem(rejected: Rejected, scheme: str = "") -> Answer:
         headers["www-authenticate"] = _CHALLENGES.get(scheme, "Signature")
     if reason is RequestReason.METHOD_NOT_ALLOWED:
         headers["allow"] = "POST"
-    # What is left of the body is not read, or nothing more is.
-    closes = reason in {
-        RequestReason.BODY_TOO_LARGE,
-        RequestReason.BODY_TOO_SLOW,
-        RequestReason.MALFORMED,
-        RequestReason.DRAINING,
-    }
-    body = json.dumps(said, ensure_ascii=False).encode()
-    return Answer(reason.status, body, _PROBLEM, headers, closes)
+    body = json.dumps(details, ensure_ascii=False).encode()
+    return Answer(reason.status, body, _PROBLEM, headers, reason in _CLOSING)
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    """Return seconds since the epoch as an HTTP date (RFC 9110 §5.6.7)."""
+    return formatdate(seconds, usegmt=True)

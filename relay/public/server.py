@@ -12,18 +12,18 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import structlog
+from aiohttp import web
 
 from relay.clock import Steady, Wall, steady, wall
 from relay.delivery.rate import Rate, book, delay
 from relay.errors import Outcome, Rejected, RequestReason, StoreUnavailable
 from relay.event import Event, Owed
-from relay.http.answer import Answer, problem
+from relay.http.answer import Answer, Response, problem
 from relay.http.body import buffered_body, lower_headers, read_body
 from relay.lanes.handover import Handover, hand_over
 from relay.lanes.partitions import Partitions
 from relay.metrics.by_route import RouteCounters
 from relay.metrics.series import NO_ROUTE, Metrics
-from relay.public.connection import Asked
 from relay.routing.check import Verified, check
 from relay.routing.choose import NOTHING, Choice, Chooser
 from relay.routing.measure import Observed, observe_event
@@ -82,10 +82,10 @@ class Server:
                 served[path] = _Served(route, sender, counters, chooser)
         self._by_path = served
 
-    async def handle(self, request: Asked) -> Answer:
+    async def handle(self, request: web.BaseRequest) -> Response:
         """Answer one request."""
         began = time.perf_counter()
-        path, _, query = request.path.partition("?")
+        path, _, query = request.raw_path.partition("?")
         if not query.isascii():
             query = query.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         served = self._by_path.get(path)
@@ -93,7 +93,7 @@ class Server:
             self._metrics.requests.labels(
                 NO_ROUTE, Outcome.REJECTED.value, RequestReason.NO_ROUTE.value
             ).inc()
-            return problem(Rejected(RequestReason.NO_ROUTE, "there is nothing here"))
+            return Response(problem(Rejected(RequestReason.NO_ROUTE, "there is nothing here")))
         route, counters = served.route, served.counters
         self._open += 1
         try:
@@ -103,7 +103,7 @@ class Server:
                 served = self._served_now(path)
                 route, counters = served.route, served.counters
             taken = self._take(request, query, body, served)
-            response = taken if isinstance(taken, Answer) else await self._commit(taken)
+            answer = taken if isinstance(taken, Answer) else await self._commit(taken)
         except Rejected as rejected:
             counters.rejected(rejected.reason)
             _log.info(
@@ -112,11 +112,11 @@ class Server:
                 reason=rejected.reason.value,
                 detail=rejected.detail,
             )
-            response = problem(rejected, route.schemes[served.sender].name)
+            answer = problem(rejected, route.schemes[served.sender].name)
         except Exception:  # noqa: BLE001 - our own fault is answered too
             counters.rejected(RequestReason.INTERNAL)
             _log.exception("request_fault", route=route.name)
-            response = problem(
+            answer = problem(
                 Rejected(RequestReason.INTERNAL, "this is our fault", retry_after=_RETRY_AFTER)
             )
         finally:
@@ -124,7 +124,7 @@ class Server:
             if self.draining and not self._open:
                 self._quiet.set()
         counters.duration.observe(time.perf_counter() - began)
-        return response
+        return Response(answer)
 
     async def drain(self, seconds: float) -> None:
         """Refuse what comes from now on, and let what is under way end, for `seconds` at most."""
@@ -133,7 +133,7 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), seconds)
 
-    def refuse(self, detail: str) -> Answer:
+    def refuse(self, detail: str) -> Response:
         """Answer what is not HTTP; of `detail` the log gets what comes before the bytes, which may hold a secret."""
         self._metrics.requests.labels(
             NO_ROUTE, Outcome.REJECTED.value, RequestReason.MALFORMED.value
@@ -144,9 +144,9 @@ class Server:
             reason=RequestReason.MALFORMED.value,
             detail=detail.partition(":")[0],
         )
-        return problem(Rejected(RequestReason.MALFORMED, "this is no HTTP/1.1 request"))
+        return Response(problem(Rejected(RequestReason.MALFORMED, "this is no HTTP/1.1 request")))
 
-    def _body_at_hand(self, request: Asked, route: Route) -> bytes | None:
+    def _body_at_hand(self, request: web.BaseRequest, route: Route) -> bytes | None:
         """Return the body if all of it is here; raise Rejected if the request can't be taken whatever it is."""
         if request.method != "POST":
             raise Rejected(RequestReason.METHOD_NOT_ALLOWED, "only POST is answered here")
@@ -163,7 +163,7 @@ class Server:
         return served
 
     def _take(
-        self, request: Asked, query: str, body: bytes, served: "_Served"
+        self, request: web.BaseRequest, query: str, body: bytes, served: "_Served"
     ) -> "Answer | _Taken":
         """Check a request and hand what it leads to to the store; return what its answer waits for, if for anything."""
         route, counters = served.route, served.counters

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
-from relay.http.answer import Answer
-from relay.public.connection import Asked, Listener
+from relay.http.answer import Answer, Response
+from relay.http.listener import Listener
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
@@ -65,12 +66,12 @@ async def held() -> AsyncIterator[tuple[Listener, str, asyncio.Event, asyncio.Ev
     """Yield a listener whose answers wait until they may go: (it, its URL, one has come, they may go)."""
     came, may_go = asyncio.Event(), asyncio.Event()
 
-    async def respond(_asked: Asked) -> Answer:
+    async def handle(_: web.BaseRequest) -> Response:
         came.set()
         await may_go.wait()
-        return Answer(202, b"{}")
+        return Response(Answer(202, b"{}"))
 
-    listener = Listener(respond, lambda _: Answer(400), access_log=None)
+    listener = Listener(handle, lambda _: Response(Answer(400)))
     server = await asyncio.get_running_loop().create_server(listener, "127.0.0.1", 0)
     yield listener, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", came, may_go
     may_go.set()
@@ -121,23 +122,3 @@ async def test_closing_ends_the_connection_with_the_answer(
     listener.pre_shutdown()
     may_go.set()
     assert statuses(await answers) == [202]
-
-
-async def test_time_to_stay_idle_begins_with_each_answer(
-    held: tuple[Listener, str, asyncio.Event, asyncio.Event],
-) -> None:
-    """A connection in use is not closed for how long ago it was opened."""
-    listener, url, _, may_go = held
-    may_go.set()
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    closes_at = [0.0]
-    for _ in range(3):
-        writer.write(POST + LENGTH + b"\r\n{}")
-        assert await reader.readuntil(b"{}")
-        (connection,) = listener.connections
-        assert connection._keepalive_handle is not None
-        closes_at.append(connection._next_keepalive_close_time)
-    assert sorted(set(closes_at)) == closes_at
-    writer.close()
-    await writer.wait_closed()
