@@ -1,12 +1,13 @@
 """Attempts of the suite: deliveries that differ by their number, and what follows from an attempt."""
 
+from relay.clock import Steady
 from relay.delivery.settle import Attempt, Settlement, settle
 from relay.event import Delivery, Event, format_id
 from relay.routing.transform import Outgoing
 from relay.targets.target import Target, TargetSettings
 from tests.contract.targets.case import Case
 
-RECEIVED = 1_700_000_000.25  # seconds since the epoch
+RECEIVED = Steady(1_700_000_000.25)
 
 
 def owed(n: int) -> Delivery:
