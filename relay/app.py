@@ -1,4 +1,4 @@
-"""The composition root: a whole relay out of a checked configuration; start, reload, stop, or embed it."""
+"""The composition root: a whole relay out of a checked configuration, to run or to embed."""
 
 import asyncio
 import platform
@@ -42,9 +42,10 @@ class Generation:
 class Bounds:
     """Bounds that no configuration sets.
 
-    In seconds: `head` for a connection to send a request's head, or to stay idle; `admin_body` for a body
-    on the admin listener; `late` for connections that are not idle when the time to end has come; `disk`
-    between two looks at the free space. `export_page`: events that one page of an export looks at.
+    In seconds: `head` for a connection to send a request's head, or to stay idle; `admin_body` for
+    a body on the admin listener; `late` for connections that are not idle when the time to end has
+    come; `disk` between two looks at the free space. `export_page`: events that a page of an export
+    looks at.
     """
 
     head: float = 15.0
@@ -55,10 +56,12 @@ class Bounds:
 
 
 class Relay:
-    """One relay: `start`, then `stop`. `public_port` and `admin_port` are known once it has started.
+    """One relay: `start`, then `stop`.
 
-    `failed` is set when the store can be trusted no more: then stop, and end the process. `stuck` says that a
-    thread does not end, after `stop`.
+    `public_port` and `admin_port` are known once it has started.
+
+    `failed` is set when the store can be trusted no more: then stop, and end the process. `stuck`
+    says, after `stop`, that a thread does not end.
     """
 
     def __init__(self, loaded: Loaded, bounds: Bounds | None = None) -> None:
@@ -88,7 +91,7 @@ class Relay:
     async def start(self) -> None:
         """Open the store, start the lanes, then listen; a start that fails undoes itself.
 
-        Raises StoreUnusable if the store can't be opened, OSError if an address can't be listened on.
+        Raises StoreUnusable if the store can't be opened, OSError if an address can't be had.
         """
         async with AsyncExitStack() as undo:
             await self.store.open()
@@ -96,8 +99,8 @@ class Relay:
             await self._bury()
             self.server = self._make_server()
             self._public, self._admin = self._make_listeners()
-            # Undone from the bottom: connections are cleaned up once their requests were answered, since
-            # aiohttp reads nothing more of a connection that is to be closed.
+            # Undone from the bottom: connections are cleaned up once their requests were answered,
+            # since aiohttp reads nothing more of a connection that is to be closed.
             undo.push_async_callback(self._admin.cleanup)
             undo.push_async_callback(self._public.cleanup)
             undo.push_async_callback(self._end_background)
@@ -118,14 +121,15 @@ class Relay:
         self._phase = Phase.SERVING
 
     async def stop(self) -> None:
-        """Stop accepting, end what is in flight within the grace time, close the store. Loses nothing."""
+        """Take no more, let attempts end within the grace time, close the store. Loses nothing."""
         self._phase = Phase.DRAINING
         await self._undo.aclose()
 
     async def reload(self) -> Generation:
         """Read all files again and run on them, or raise ConfigInvalid and change nothing.
 
-        What is pending for a target that is gone becomes dead letters, which can be replayed once it is back.
+        Pending deliveries of a target that is gone become dead letters, to be replayed when it is
+        back.
         """
         async with self._reloading:
             try:
@@ -202,7 +206,7 @@ class Relay:
         await self.server.drain(self._loaded.config.limits.shutdown)
 
     async def _stop_lanes(self) -> None:
-        """Stop the lanes, after a reload that is under way, unless that hangs; none begins any more."""
+        """Stop the lanes, after a reload that is under way unless that hangs; none begins then."""
         try:
             await asyncio.wait_for(self._reloading.acquire(), self._loaded.config.limits.shutdown)
         except TimeoutError:

@@ -103,8 +103,8 @@ class RelayError(Exception):
 class Rejected(RelayError):
     """A request that is answered with an error.
 
-    `reason` decides the status and the metric; `detail` is what the sender may know; `where` lists the
-    places in the payload that are wrong, for a 422.
+    `reason` decides the status and the metric; the sender may know `detail`; `where` lists the
+    faulty places of a body, with their messages, for a 422; `retry_after` is in seconds.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Rejected(RelayError):
 
 
 class NotVerified(RelayError):
-    """A signature, token or password that does not hold; the text is for our log, never for the sender."""
+    """A signature, token or password that does not hold; the text is never for the sender."""
 
 
 class ExpressionFailed(RelayError):

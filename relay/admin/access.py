@@ -1,4 +1,4 @@
-"""Who may ask: a token guards all but health; without one, only pages and programs of this machine."""
+"""Who may ask: a token guards all but health; without one, this machine's own programs may."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,8 +18,8 @@ _log = structlog.get_logger("relay.admin")
 def is_allowed(token: bytes, headers: Mapping[str, str], raw_path: str) -> bool:
     """Tell whether a request may be answered; compares tokens in constant time.
 
-    Without a token, a page from elsewhere must not reach the relay through a browser on this machine:
-    whatever a browser says of the page that asks must name this very listener.
+    Without a token, a page from elsewhere must not reach the relay through a browser on this
+    machine: the headers by which a browser describes that page must name this very listener.
     """
     if token:
         bearer = headers.get("authorization", "").removeprefix("Bearer ").encode()

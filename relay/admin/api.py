@@ -1,4 +1,4 @@
-"""The admin API's handlers: JSON about routes, targets, events and dead letters, and what steers them."""
+"""The admin API's handlers: routes, targets, events and dead letters, shown and steered by JSON."""
 
 import asyncio
 from dataclasses import asdict, replace
@@ -73,12 +73,12 @@ class Api:
         return web.json_response({"events": [views.event(record) for record in records]})
 
     async def body(self, request: web.Request) -> web.Response:
-        """Give an event's bytes as they came: never as a page of ours, since a sender wrote them."""
+        """Give an event's bytes as they came: never as a page of ours, a sender wrote them."""
         records = await self._find(request.match_info["id"])
         return web.Response(body=records[0].event.raw, content_type="application/octet-stream")
 
     async def export(self, request: web.Request) -> web.Response:
-        """Give a page of accepted events as JSON Lines, the oldest first; `link` leads to the next."""
+        """Give a page of accepted events as JSON Lines, the oldest first; `link` leads on."""
         query = replace(read_query(request.query), limit=self._state.export_page)
         after = parse_id(request.query.get("after", ""))
         page = await self._state.store.walk(query, after[0] if after else 0, export.PAGE_BYTES)
@@ -95,7 +95,7 @@ class Api:
         return web.json_response({"dead": [views.delivery(record) for record in records]})
 
     async def reload(self, _: web.Request) -> web.Response:
-        """Read the configuration again: generation and digest, or all problems and nothing changed."""
+        """Read the configuration again: answer with its generation, or with all problems."""
         try:
             generation = await self._state.reload()
         except ConfigInvalid as error:

@@ -17,14 +17,15 @@ _LINES = bytes.maketrans(
 
 
 def lines(events: Iterable[Event], limit: Callable[[str], int]) -> bytes:
-    """Return a line for each event; `limit` gives the bytes that a body of a route may have once decompressed."""
+    """Return a line for each event; `limit` gives a route's most bytes of a decompressed body."""
     return b"".join([line(event, limit(event.route)) for event in events])
 
 
 def line(event: Event, limit: int) -> bytes:
     """Return the JSON line of an event.
 
-    Its `body` is the JSON value, digit for digit; what is none is `body_text`, or `body_base64` if it is no text.
+    Its `body` is the JSON value, digit for digit. Bytes that are no JSON are `body_text`, or
+    `body_base64` if they are no text. `limit`: bytes of a decompressed body at most.
     """
     facts = {
         "id": event.id,

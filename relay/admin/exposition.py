@@ -1,4 +1,4 @@
-"""The text that Prometheus scrapes, a family at a time: of thousands of targets all of it is megabytes."""
+"""The text that Prometheus scrapes, a family at a time: all of it can be megabytes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator

@@ -16,8 +16,8 @@ class Phase(StrEnum):
 class Health:
     """The relay's state, as `/readyz` tells it.
 
-    `failed` says why the store can be trusted no more, `fault` why its last commit failed; both are empty if
-    nothing is wrong. `disk_full`: fewer bytes are free than `limits.disk` wants.
+    `failed` says why the store can be trusted no more, `fault` why its last commit failed; both are
+    empty if nothing is wrong. `disk_full`: fewer bytes are free than `limits.disk` wants.
     """
 
     phase: Phase

@@ -37,7 +37,10 @@ def build(state: AdminState) -> web.Application:
 
 
 def refuse(detail: str) -> web.Response:
-    """Answer bytes that are not HTTP; the log gets `detail` up to the bytes, which may hold the token."""
+    """Answer bytes that are not HTTP.
+
+    The log gets `detail` up to the bytes themselves, which may hold the token.
+    """
     _log.info("admin_request_rejected", detail=detail.partition(":")[0])
     return problem(400, "this is no HTTP/1.1 request")
 
@@ -69,7 +72,7 @@ class _Pages:
         await self._state.count()
         events = await self._state.store.events(Query(limit=_LATEST))
         dead = await self._state.store.dead(Query(limit=_LATEST))
-        # Imported by who looks at it first, and not in the loop: templates are no part of the start.
+        # Imported by the first look at it, and not in the loop: the start needs no templates.
         pages = await asyncio.to_thread(import_module, "relay.admin.console")
         text = pages.page(
             about=await self._state.about(),

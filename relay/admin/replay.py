@@ -1,11 +1,11 @@
-"""Deliver again: what one event owed, named deliveries, or an event that was quarantined and is valid now."""
+"""Deliver again: all that one event owed, named deliveries, or an event let out of quarantine."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from relay.clock import steady
-from relay.errors import Rejected
+from relay.errors import Rejected, RelayError
 from relay.event import DeliveryState, parse_id
 from relay.lanes.partitions import Partitions, assign
 from relay.metrics.series import Metrics
@@ -15,10 +15,10 @@ from relay.routing.measure import observe
 from relay.routing.route import Route
 from relay.stores.contract import EventRecord, Store
 
-MOST = 1000  # deliveries of one request
+_MOST = 1000  # deliveries of one request
 
 
-class CannotReplay(Exception):
+class CannotReplay(RelayError):
     """What was asked for can't be done; the text is for people."""
 
 
@@ -38,27 +38,35 @@ class Replayer:
         self._metrics = metrics
 
     async def event(self, record: EventRecord, target: str) -> list[str]:
-        """Replay all that is dead of an event, or its delivery to one target whatever its end; return the targets.
+        """Replay the dead deliveries of an event, or its ended one to `target`; return the targets.
 
-        An event in quarantine is validated again first, by the route as it is now. Raises CannotReplay.
+        An event in quarantine is validated again first, by the route as it is now. Raises
+        CannotReplay if it is still not valid, or its route is gone.
         """
         if record.quarantined:
             return await self._release(record)
         wanted = [
-            (record.event.seq, one.n, one.target)
-            for one in record.deliveries
-            if (one.target == target if target else one.state is DeliveryState.DEAD)
+            (record.event.seq, delivery.n, delivery.target)
+            for delivery in record.deliveries
+            if (delivery.target == target if target else delivery.state is DeliveryState.DEAD)
         ]
         return await self._again(wanted)
 
-    async def deliveries(self, asked: list[Any]) -> list[str]:
-        """Replay deliveries of the form {"event": ID, "n": N, "target": NAME}; return the targets of those that had ended."""
-        if len(asked) > MOST:
-            raise CannotReplay(f"send at most {MOST} deliveries at a time")
+    async def deliveries(self, listed: list[Any]) -> list[str]:
+        """Replay deliveries that had ended; return their targets.
+
+        Each is {"event": ID, "n": N, "target": NAME}. Raises CannotReplay for any other form.
+        """
+        if len(listed) > _MOST:
+            raise CannotReplay(f"send at most {_MOST} deliveries at a time")
         wanted = []
-        for one in asked:
+        for delivery in listed:
             try:
-                parsed, n, target = parse_id(str(one["event"])), one["n"], str(one["target"])
+                parsed, n, target = (
+                    parse_id(str(delivery["event"])),
+                    delivery["n"],
+                    str(delivery["target"]),
+                )
             except (TypeError, KeyError):
                 raise CannotReplay('a delivery is {"event": "…", "n": 0, "target": "…"}') from None
             if parsed is not None and isinstance(n, int) and 0 <= n < 1 << 31:
@@ -67,7 +75,7 @@ class Replayer:
 
     async def _again(self, wanted: list[tuple[int, int, str]]) -> list[str]:
         now = steady()
-        wanted = [one for one in wanted if one[2] in self._lanes]
+        wanted = [delivery for delivery in wanted if delivery[2] in self._lanes]
         done = await asyncio.gather(*(self._store.replay(seq, n, now) for seq, n, _ in wanted))
         targets = [
             target for (_, _, target), replayed in zip(wanted, done, strict=True) if replayed
@@ -98,7 +106,7 @@ class Replayer:
             self._metrics.payload.release(route.name, event.seq, observed)
         for (target, outcome), count in choice.counts:
             self._metrics.forwards.labels(route.name, target, outcome.value).inc(count)
-        for one in choice.owed:
-            if (lane := self._lanes.get(one.target)) is not None:
+        for owed in choice.owed:
+            if (lane := self._lanes.get(owed.target)) is not None:
                 lane.wake(now)
-        return [one.target for one in choice.owed]
+        return [owed.target for owed in choice.owed]

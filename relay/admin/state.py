@@ -17,7 +17,8 @@ from relay.stores.contract import Counts, Store
 class AdminState:
     """A relay as the admin side sees it.
 
-    `patience`: seconds for a request's body. `export_page`: events that one page of an export looks at.
+    `patience`: seconds for a request's body. `export_page`: events that a page of an export looks
+    at.
     """
 
     store: Store

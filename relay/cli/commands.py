@@ -1,4 +1,4 @@
-"""All commands by name; of one that is named, its own module alone is imported, and for the list of all none."""
+"""All commands by name: the module of the named one alone is imported, for the list of all none."""
 
 import ast
 import sys

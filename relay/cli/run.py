@@ -26,7 +26,7 @@ def run(
     watch: Annotated[bool, typer.Option("--watch", help="Reload whenever a file changes.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Start the relay; SIGTERM and SIGINT stop it without losing anything, SIGHUP reloads its files."""
+    """Start the relay. SIGTERM and SIGINT stop it, losing nothing; SIGHUP reloads its files."""
     log.to_stderr()
     loaded = options.loaded(config, SecretsMode.CREATE)
     for warning in loaded.warnings:

@@ -11,7 +11,8 @@ from relay.errors import ConfigInvalid
 if TYPE_CHECKING:
     from rich.console import Console
 
-# So wide that no table is squeezed: an id that is cut or folded can't be copied. Terminals wrap by themselves.
+# So wide that no table is squeezed: an id that is cut or folded can't be copied. Terminals wrap by
+# themselves.
 _WIDTH = 1000
 
 

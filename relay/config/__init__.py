@@ -1,4 +1,4 @@
-"""Files to models to what runs: `load` reads everything and reports everything that is wrong at once."""
+"""Files to models to a relay's parts: `load` reads everything and reports all problems at once."""
 
 from relay.config.load import Loaded, load
 from relay.config.models import RelayFile, RouteFile

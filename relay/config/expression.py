@@ -13,21 +13,21 @@ def compiled(
 ) -> Expression | None:
     """Return the expression at `path`, or None after noting what is wrong with it.
 
-    It sees the variables of `scope`; `types` are CEL's names of what it may give, any if there are none.
+    It sees the variables of `scope`; `types` are CEL's names of its possible types, any if empty.
     """
     try:
-        made = Expression(text, scope)
+        expression = Expression(text, scope)
     except ExpressionInvalid as error:
         remedy = _remedy(error, text, scope)
         source.expression_problem(path, str(error), remedy, error.line, error.column)
         return None
-    if types and not made.returns(*types):
+    if types and not expression.returns(*types):
         wanted = "text or a number" if types == TEXT else " or ".join(types).lower()
         source.problem(
-            path, f"the expression gives {made.type_name.lower()}", f"it must give {wanted}"
+            path, f"the expression gives {expression.type_name.lower()}", f"it must give {wanted}"
         )
         return None
-    return made
+    return expression
 
 
 def optional(
@@ -39,9 +39,9 @@ def optional(
 
 def _remedy(error: ExpressionInvalid, text: str, scope: str) -> str:
     """Return what to do about an expression that does not compile."""
-    found = re.match(r"undeclared reference to '(.+)'", str(error))
-    if found is None or re.search(rf"{re.escape(found[1])}\s*\(", text):
+    undeclared = re.match(r"undeclared reference to '(.+)'", str(error))
+    if undeclared is None or re.search(rf"{re.escape(undeclared[1])}\s*\(", text):
         return "see the CEL language definition"
     known = variables(scope)
-    given = found[1] if found[1].startswith("event.") else found[1].partition(".")[0]
-    return nearest(given, known) or f"known here: {', '.join(known)}"
+    name = undeclared[1] if undeclared[1].startswith("event.") else undeclared[1].partition(".")[0]
+    return nearest(name, known) or f"known here: {', '.join(known)}"

@@ -34,17 +34,18 @@ class Loaded:
 
 
 def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
-    """Read a config with all its targets and routes; `routes` replaces the config's folder of routes.
+    """Read a configuration with all its targets and routes.
 
-    Raises ConfigInvalid with every problem of every file.
+    `routes` replaces the configuration's folder of routes. Raises ConfigInvalid with every problem
+    of every file.
     """
     source = Source(path, _shown(path))
     sources = [source]
     config = source.validate(models.RelayFile) if source.data is not None else None
     folder = path.parent
     # What is wrong in the config must not hide what is wrong in the routes.
-    said = source.data if config is None and isinstance(source.data, dict) else {}
-    state = (folder / (config.state if config else str(said.get("state", "../var")))).resolve()
+    readable = source.data if config is None and isinstance(source.data, dict) else {}
+    state = (folder / (config.state if config else str(readable.get("state", "../var")))).resolve()
     declared = targets.read(config, source, _shown) if config else targets.Targets(source)
     if declared.source is not source:
         sources.append(declared.source)
@@ -60,11 +61,15 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
             "the admin listener is reachable from outside",
             "give it a `token:`",
         )
-    named = folder / (config.routes if config else str(said.get("routes", "../routes")))
-    found = {}
-    if config is not None or named.is_dir():
-        found = _routes(compiler, source, named if routes is None else routes, sources)
-    problems = [problem for one in sources for problem in one.problems]
+    folder_of_routes = folder / (
+        config.routes if config else str(readable.get("routes", "../routes"))
+    )
+    compiled = {}
+    if config is not None or folder_of_routes.is_dir():
+        compiled = _routes(
+            compiler, source, folder_of_routes if routes is None else routes, sources
+        )
+    problems = [problem for file in sources for problem in file.problems]
     if problems or config is None:
         raise ConfigInvalid(sorted(problems))
     return Loaded(
@@ -73,7 +78,7 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
         state=state,
         store=(folder / config.store.removeprefix("sqlite:")).resolve(),
         admin_token=token,
-        routes=found,
+        routes=compiled,
         targets=settings,
         warnings=tuple(compiler.warnings),
         digest=_digest(sources),
@@ -108,8 +113,8 @@ def _routes(
             continue
         for taken in route.paths.keys() & paths.keys():
             at = ("senders", route.paths[taken]) if route.paths[taken] else ("path",)
-            said = f"the route {paths[taken]} has the path {taken} too"
-            source.problem(at, said, "give one another path", key=len(at) > 1)
+            message = f"the route {paths[taken]} has the path {taken} too"
+            source.problem(at, message, "give one another path", key=len(at) > 1)
         metric.clash(source, route.name, route.measures, metrics)
         paths |= dict.fromkeys(route.paths, route.name)
         routes[route.name] = route
@@ -117,7 +122,7 @@ def _routes(
 
 
 def _exists(path: Path) -> bool:
-    """Tell whether something has this name, be it unreadable: that is a problem to tell, and no removed route."""
+    """Tell whether something has this name: if it is unreadable, the route is not removed."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

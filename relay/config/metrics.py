@@ -13,13 +13,13 @@ def measures(source: Source, files: list[models.MetricFile]) -> tuple[Measure, .
     return tuple(_measure(source, ("metrics", n), file) for n, file in enumerate(files))
 
 
-def clash(source: Source, route: str, made: tuple[Measure, ...], taken: dict[str, str]) -> None:
-    """Note names that a route has twice, or that another route has; `taken` has the names so far, with their routes."""
-    for n, measure in enumerate(made):
+def clash(source: Source, route: str, measures: tuple[Measure, ...], taken: dict[str, str]) -> None:
+    """Note names that a route has twice, or that another route has; `taken`: names to routes."""
+    for n, measure in enumerate(measures):
         for name in measure.samples:
             if name in taken:
-                said = f"the route {taken[name]} has a metric that gives {name} already"
-                source.problem(("metrics", n, "name"), said, "give one another name")
+                message = f"the route {taken[name]} has a metric that gives {name} already"
+                source.problem(("metrics", n, "name"), message, "give one another name")
                 break
         taken |= dict.fromkeys(measure.samples, route)
 
@@ -34,9 +34,9 @@ def _measure(source: Source, path: tuple[str | int, ...], file: models.MetricFil
         help=file.help,
         value=optional(source, (*path, "value"), file.value, _NUMBER, scope),
         labels=tuple(
-            (label, made)
+            (label, expression)
             for label, text in file.labels.items()
-            if (made := compiled(source, (*path, "labels", label), text, scope, TEXT))
+            if (expression := compiled(source, (*path, "labels", label), text, scope, TEXT))
         ),
         when=optional(source, (*path, "when"), file.when, ("BOOL",), scope),
         each=optional(source, (*path, "each"), file.each, ("LIST",)),

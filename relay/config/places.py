@@ -1,4 +1,4 @@
-"""Where the characters of a YAML scalar stand in its file: quotes, escapes, folds and blocks accounted for."""
+"""Where the characters of a YAML scalar stand in its file, behind quotes, escapes and folds."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def place_in_flow(text: str, line: int, column: int, at: tuple[int, int]) -> tup
 
 
 def _letters(text: str, at: tuple[int, int]) -> Iterator[tuple[tuple[int, int], str]]:
-    """Yield each character of the scalar with its place in the file, then the place behind the last."""
+    """Yield each character of the scalar with its place, then the place behind the last."""
     rows = text.splitlines()
     row, column = at[0] - 1, at[1] - 1
     quote = rows[row][column] if rows[row][column : column + 1] in {'"', "'"} else ""

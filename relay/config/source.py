@@ -1,4 +1,4 @@
-"""YAML with places: what a file says, and on which line and column a part of it stands that something is wrong with."""
+"""A YAML file's values, and the line and column of each part, for problems to name."""
 
 import difflib
 import re
@@ -31,7 +31,10 @@ _UNION = {"union_tag_invalid": "no_such", "union_tag_not_found": "missing"}
 
 
 class Source:
-    """One YAML file. `data` is what it says, in plain values; None if it can't be read, and `problems` then says why."""
+    """One YAML file.
+
+    `data` has its plain values; None if it can't be read: then `problems` says why.
+    """
 
     def __init__(self, path: Path, shown: str) -> None:
         self.path = path
@@ -50,7 +53,7 @@ class Source:
             self._add(len(before), len(before[-1]) + 1, "is not UTF-8 text", "save it as UTF-8")
             return
         if not self._text.strip():
-            # As whoever writes a file leaves it for a moment; comments alone are a file of defaults.
+            # An editor leaves a file empty for a moment; comments alone are a file of defaults.
             self._add(1, 1, "the file is empty", "write it, or delete it")
             return
         try:
@@ -62,7 +65,7 @@ class Source:
 
     @cached_property
     def _placed(self) -> Any:
-        """What the file says, with the places of all parts: read when something is wrong, or may be."""
+        """The file's values with their places: read when something is wrong, or may be."""
         try:
             return _read(self._text)
         except MarkedYAMLError as error:
@@ -99,7 +102,7 @@ class Source:
     def expression_problem(
         self, path: Path_, message: str, remedy: str, line: int, column: int
     ) -> None:
-        """Note a fault inside the expression at `path`; `line` and `column` count from 1 inside it."""
+        """Note a fault in the expression at `path`; `line` and `column` count from 1 inside it."""
         block = isinstance(self._at(self._placed, path), LiteralScalarString | FoldedScalarString)
         place = place_in_block if block else place_in_flow
         self._add(
@@ -140,7 +143,7 @@ class Source:
         self,
         path: list[str | int],
         kind: str,
-        said: str,
+        message: str,
         context: Mapping[str, Any],
         model: type[BaseModel],
     ) -> None:
@@ -169,15 +172,17 @@ class Source:
             case "too_short":
                 self.problem(path, f"{before}is empty", "list at least one")
             case "string_type":
-                self.problem(path, f"{before}{said[0].lower()}{said[1:]}", "put it in quotes")
+                self.problem(path, f"{before}{message[0].lower()}{message[1:]}", "put it in quotes")
             case "model_type" | "model_attributes_type" | "dict_type" if not path:
                 self.problem(path, "the file must be a mapping of keys to values", _SCHEMA)
             case _:
                 remedy = str(context.get("remedy", "")) or _SCHEMA
-                told = (
-                    f"{before}{said[0].lower()}{said[1:]}" if kind != "relay" else f"{before}{said}"
+                text = (
+                    f"{before}{message[0].lower()}{message[1:]}"
+                    if kind != "relay"
+                    else f"{before}{message}"
                 )
-                self.problem(path, told, remedy, key=at_key)
+                self.problem(path, text, remedy, key=at_key)
 
     def _without_tags(self, path: list[str | int]) -> list[str | int]:
         """Drop the steps that pydantic adds for unions: they are in no file."""
@@ -208,9 +213,9 @@ class Source:
         self.problems.append(Problem(self.shown, line, column, text, remedy))
 
 
-def nearest(given: str, known: Sequence[str]) -> str:
+def nearest(text: str, known: Sequence[str]) -> str:
     """Return the question whether the nearest of `known` was meant, or '' if none is near."""
-    near = difflib.get_close_matches(given, known, 1)
+    near = difflib.get_close_matches(text, known, 1)
     return f"did you mean `{near[0]}`?" if near else ""
 
 
@@ -226,7 +231,7 @@ def _read(text: str) -> Any:
 
 
 def _spot(error: ValueError) -> tuple[int, int]:
-    """Return line and column of the node that ruamel was at when it met a value that Python does not take."""
+    """Return line and column of the node with a value that Python does not take."""
     spot = (1, 1)
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if (mark := getattr(frame.f_locals.get("node"), "start_mark", None)) is not None:
@@ -236,14 +241,14 @@ def _spot(error: ValueError) -> tuple[int, int]:
 
 def _said(error: MarkedYAMLError) -> tuple[str, str]:
     """Return a YAML error's message, without values of the file, and its remedy."""
-    said = (error.problem or "is not YAML").splitlines()[0]
-    if said.startswith("found duplicate key"):
-        return said.partition(" with value")[0], "give the key once"
-    if said.startswith("but found another document"):
-        return f"{error.context}, {said}", "keep one document a file"
-    if found := re.match(r"found undefined alias '(.+)'", said):
-        return said, f"define &{found[1]} before it, or put the text in quotes"
-    return said, "indent with spaces" if "'\\t'" in said else _LAYOUT
+    message = (error.problem or "is not YAML").splitlines()[0]
+    if message.startswith("found duplicate key"):
+        return message.partition(" with value")[0], "give the key once"
+    if message.startswith("but found another document"):
+        return f"{error.context}, {message}", "keep one document a file"
+    if alias := re.match(r"found undefined alias '(.+)'", message):
+        return message, f"define &{alias[1]} before it, or put the text in quotes"
+    return message, "indent with spaces" if "'\\t'" in message else _LAYOUT
 
 
 def plain(node: Any) -> Any:
@@ -265,32 +270,34 @@ def plain(node: Any) -> Any:
 
 
 def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
-    """Return the keys that are known where `path` ends, unions' tags in it, as far as the models tell."""
-    found = model
+    """Return the known keys where `path`, with unions' tags in it, ends."""
+    current = model
     annotation: Any = None
     for step in path[:-1]:
         info = next(
-            (f for n, f in found.model_fields.items() if step in {n, f.alias} or n == "root"), None
+            (f for n, f in current.model_fields.items() if step in {n, f.alias} or n == "root"),
+            None,
         )
         annotation = info.annotation if info else _tagged(annotation, step) or annotation
-        found = _model_in(annotation) or found
-    return [info.alias or name for name, info in found.model_fields.items()]
+        current = _model_in(annotation) or current
+    return [info.alias or name for name, info in current.model_fields.items()]
 
 
 def _tagged(annotation: Any, tag: str | int) -> Any:
     """Return the member of a union that has the tag, None if there is none."""
     if any(
-        isinstance(one, Tag) and one.tag == tag for one in getattr(annotation, "__metadata__", ())
+        isinstance(mark, Tag) and mark.tag == tag
+        for mark in getattr(annotation, "__metadata__", ())
     ):
         return annotation
-    found = (_tagged(part, tag) for part in getattr(annotation, "__args__", ()))
-    return next((one for one in found if one is not None), None)
+    inner = (_tagged(part, tag) for part in getattr(annotation, "__args__", ()))
+    return next((mark for mark in inner if mark is not None), None)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in getattr(annotation, "__args__", ()):
-        if (found := _model_in(part)) is not None:
-            return found
+        if (inner := _model_in(part)) is not None:
+            return inner
     return None

@@ -29,9 +29,10 @@ class Targets:
     def settings(
         self, egress: Egress, secret: Callable[[Source, Path_, str], bytes]
     ) -> dict[str, TargetSettings]:
-        """Return each target's settings; `secret` follows a reference and notes a problem if it can't be.
+        """Return each target's settings.
 
-        Problems of the targets are noted in the source.
+        `secret` follows a reference, and notes a problem if that fails. Problems of the targets are
+        noted in the source.
         """
         files: dict[Path, _Claim] = {}
         return {
@@ -43,7 +44,7 @@ class Targets:
 
 
 def read(config: models.RelayFile, source: Source, shown: Callable[[Path], str]) -> Targets:
-    """Return the targets that a configuration declares, from a source of their own if it names a file.
+    """Return the targets of a configuration, from a source of their own if it names a file.
 
     `shown` says how problems call a file.
     """

@@ -25,8 +25,8 @@ _BAD_VALUE = re.compile(
 class Model(BaseModel):
     """Frozen, and closed to unknown keys.
 
-    Only the models of whole files are built, with all that stands in them: the start is what each for itself would cost.
-    That is also why a default is a model that is constructed rather than validated.
+    Only the models of whole files are built, with all models inside them: building each for itself
+    would double the time of it. For the same reason a default is constructed, not validated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
@@ -67,7 +67,7 @@ def is_header_value(text: str) -> bool:
 
 
 def own_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Return headers that a config may set under lower-case names; raise for what frames a message."""
+    """Return headers under lower-case names; raise for those that frame a message."""
     return {own_header(name): text for name, text in headers.items()}
 
 

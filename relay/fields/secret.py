@@ -1,4 +1,7 @@
-"""Secret references: `env:NAME`, `file:PATH`, `managed:NAME`. Secrets never show in a repr, log or error."""
+"""Secret references: `env:NAME`, `file:PATH`, `managed:NAME`.
+
+No secret shows in a repr or error.
+"""
 
 import base64
 import os
@@ -7,6 +10,8 @@ import secrets
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from relay.errors import RelayError
 
 _MANAGED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BYTES = 32
@@ -32,7 +37,7 @@ class Secret:
         return f"Secret({'literal' if self.literal else self.source})"
 
 
-class SecretUnavailable(ValueError):
+class SecretUnavailable(RelayError):
     """A reference that can't be followed; `remedy` says what to do."""
 
     def __init__(self, message: str, remedy: str) -> None:
@@ -49,7 +54,10 @@ class Secrets:
         self._pretended: dict[str, bytes] = {}
 
     def resolve(self, reference: str, folder: Path) -> Secret:
-        """Return the secret; raise SecretUnavailable. Anything without a known prefix is taken literally."""
+        """Return the secret; text without a known prefix is the secret.
+
+        Raises SecretUnavailable.
+        """
         kind, colon, rest = reference.partition(":")
         if colon and kind == "env":
             return Secret(_from_environment(rest), reference)

@@ -1,4 +1,4 @@
-"""Durations (`250ms 5s 10m 12h 7d`), sizes (`64KiB 1MiB`), rates (`50/s`) and ranges (`10.0.0.0/8`) to values."""
+"""Durations (`250ms`), sizes (`64KiB`), rates (`50/s`) and ranges (`10.0.0.0/8`) to values."""
 
 import ipaddress
 import math

@@ -1,7 +1,7 @@
-"""Counters by labels for thousands of routes and targets: what never happened takes no memory.
+"""Counters by labels for thousands of routes and targets: a series at zero takes no memory.
 
-Every series stands at zero from the start, as Prometheus wants it; but one that is at zero is only a line in the answer
-to a scrape. Here one thread counts, the loop's; another may read meanwhile.
+Every series stands at zero from the start, as Prometheus wants it; but one that is at zero is only
+a line in the answer to a scrape. Here one thread counts, the loop's; another may read meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class Count:
 
 
 class Counter(Collector):
-    """A family of series; `endings` are the last labels of those that stand at zero from the start."""
+    """A family of series; those with `endings` as last labels stand at zero from the start."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class Counter(Collector):
 
     def labels(self, *values: str) -> Count:
         """Return the series under these labels, made at zero if it is new."""
-        found = self._counts.get(values)
-        if found is None:
-            found = self._counts[values] = Count()
-        return found
+        count = self._counts.get(values)
+        if count is None:
+            count = self._counts[values] = Count()
+        return count
 
     def describe(self) -> Iterable[Metric]:
         """Return the family without its series."""

@@ -1,4 +1,4 @@
-"""A family's samples, made one by one while they are read: all at once, those of thousands of targets take megabytes."""
+"""A family's samples, made one by one while they are read: all at once they can take megabytes."""
 
 from collections.abc import Callable, Iterable, Iterator
 

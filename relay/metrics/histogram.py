@@ -1,7 +1,8 @@
 """Histograms that cost little to fill: a place is found by bisection, nothing is locked.
 
-The client library's own walk over their bounds and take two locks, for each of the five that an event fills. Here one
-thread counts, the loop's; another may read meanwhile, and sees numbers of the same moment or the next.
+The client library's own walk over their bounds and take two locks, for each of the five that an
+event fills. Here one thread counts, the loop's; another may read meanwhile, and sees numbers of the
+same moment or the next. tests/integration/deliver/test_costs.py holds what it saves.
 """
 
 from bisect import bisect_left
@@ -63,10 +64,10 @@ class Histogram(Collector):
 
     def labels(self, *values: str) -> Series:
         """Return the series under these labels, made at zero if it is new."""
-        found = self._series.get(values)
-        if found is None:
-            found = self._series[values] = Series(self._bounds)
-        return found
+        series = self._series.get(values)
+        if series is None:
+            series = self._series[values] = Series(self._bounds)
+        return series
 
     def observe(self, value: float) -> None:
         """Count one value of a family without labels."""

@@ -16,7 +16,7 @@ from relay.metrics.snapshot import Snapshot
 from relay.routing.choose import ForwardOutcome
 from relay.routing.route import Route
 
-# A second series for each counter, which nothing here needs; the library left this function untyped.
+# A second series for each counter, which nothing here needs; the library left it untyped.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 NO_ROUTE = (
     ""  # the label of requests that reached no route: what strangers ask for must not make series

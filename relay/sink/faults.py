@@ -1,6 +1,7 @@
-"""Targets that misbehave, over plain sockets, so that they can lie: for `relay sink --fault` and for the tests.
+"""Targets that misbehave, over plain sockets, so that they can lie: for `relay sink` and the tests.
 
-Each is a small class; `answer` writes to the connection, and returns whether another request may follow on it.
+Each is a small class; `answer` writes to the connection, and returns whether another request may
+follow.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ _HEAD_LIMIT = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A request as it came; header names are lower-case. `number` counts from 1, as does that of its connection."""
+    """A request as it came; header names are lower-case. `number` and `connection` count from 1."""
 
     method: str
     path: str
@@ -225,7 +226,10 @@ class GzipBomb:
     async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
         """Send it."""
         bomb = gzip.compress(bytes(10_000_000))
-        head = f"HTTP/1.1 {self.status} x\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}\r\n\r\n"
+        head = (
+            f"HTTP/1.1 {self.status} x\r\ncontent-encoding: gzip\r\n"
+            f"content-length: {len(bomb)}\r\n\r\n"
+        )
         await _send(writer, head.encode(), bomb)
         return True
 
@@ -266,12 +270,26 @@ class InterimFlood:
 
 
 FAULTS: Mapping[str, type[Any]] = {
-    "status": Status, "fail-first": FailFirst, "retry-after": RetryAfter,
-    "redirect": Redirect, "stall": Stall, "hang": Hang, "trickle-head": TrickleHead, "trickle-body": TrickleBody,
-    "reset": Reset, "close": Close, "half-head": HalfHead, "short-body": ShortBody, "long-body": LongBody,
-    "garbage": Garbage, "endless-body": EndlessBody, "gzip-bomb": GzipBomb, "many-headers": ManyHeaders,
-    "endless-head": EndlessHead, "interim-flood": InterimFlood,
-}  # fmt: skip
+    "status": Status,
+    "fail-first": FailFirst,
+    "retry-after": RetryAfter,
+    "redirect": Redirect,
+    "stall": Stall,
+    "hang": Hang,
+    "trickle-head": TrickleHead,
+    "trickle-body": TrickleBody,
+    "reset": Reset,
+    "close": Close,
+    "half-head": HalfHead,
+    "short-body": ShortBody,
+    "long-body": LongBody,
+    "garbage": Garbage,
+    "endless-body": EndlessBody,
+    "gzip-bomb": GzipBomb,
+    "many-headers": ManyHeaders,
+    "endless-head": EndlessHead,
+    "interim-flood": InterimFlood,
+}
 
 
 def parse(text: str) -> Fault:
@@ -334,7 +352,7 @@ async def serve(
 
 
 async def _or_gone(answering: Awaitable[bool], reader: asyncio.StreamReader) -> bool:
-    """Answer, but no longer than the other side is there (it sends nothing before it has its answer)."""
+    """Answer until the other side is gone: it sends nothing before it has its answer."""
     answer = asyncio.ensure_future(answering)
     gone = asyncio.ensure_future(reader.read(1))
     try:

@@ -1,4 +1,4 @@
-"""A store kept small, and its disk watched: old events are pruned a few at a time, in the background."""
+"""A store kept small, and its disk watched: old events are pruned a few at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,9 +20,9 @@ async def prune(
 ) -> None:
     """Prune until cancelled: step after step where events go, slowly where all stay.
 
-    Pauses are in seconds: `rest` between two walks over the store, `between` two steps of which the first
-    pruned nothing, `busy` after one that did. `retention` is asked before each step, since a reload may
-    change it. A store that can't commit is tried again after `rest`.
+    Pauses are in seconds: `rest` between two walks over the store, `between` two steps of which the
+    first pruned nothing, `busy` after one that did. `retention` is asked before each step, since a
+    reload may change it. A store that can't commit is tried again after `rest`.
     """
     beyond = 0
     while True:

@@ -1,1 +1,1 @@
-"""Commands that need no running relay: they read the configuration, the routes and their samples."""
+"""Commands that need no running relay: they read configuration, routes and samples."""

@@ -1,5 +1,6 @@
 """`relay check`: every problem of the configuration, its targets and all routes at once."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -23,10 +24,7 @@ def check(
     except ConfigInvalid as error:
         if not as_json:
             show.invalid(error)
-        show.as_json({"ok": False, "problems": [
-            {"file": p.file, "line": p.line, "column": p.column, "message": p.message, "remedy": p.remedy}
-            for p in error.problems
-        ]})  # fmt: skip
+        show.as_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
         raise SystemExit(1) from None
     bad = strict and bool(loaded.warnings)
     if as_json:

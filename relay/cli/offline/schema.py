@@ -16,7 +16,7 @@ def schema(
     ] = "relay",
     as_json: options.AsJson = True,  # noqa: ARG001 - taken so that every command takes it
 ) -> None:
-    """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors; always JSON."""
+    """Print the JSON Schema of relay.yaml, of a targets file, or of route.yaml, for editors."""
     model = {"relay": RelayFile, "targets": TargetsFile, "route": RouteFile}[of]
     document = TypeAdapter[object](model).json_schema()
     show.as_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **document})

@@ -49,7 +49,8 @@ class Client:
                 return response.status, await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             show.fail(
-                f"no relay answers at {self.url} ({str(error) or type(error).__name__}); is it running?"
+                f"no relay answers at {self.url} ({str(error) or type(error).__name__}); "
+                "is it running?"
             )
 
 

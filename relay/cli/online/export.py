@@ -41,9 +41,9 @@ def export(
     token: options.Token = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Write the accepted events of a route as JSON Lines, the oldest first; what is in quarantine is none.
+    """Write the accepted events of a route as JSON Lines, the oldest first.
 
-    A file appears whole or not at all.
+    Events in quarantine are not accepted yet. A file appears whole or not at all.
     """
     end = _moment("--until", until) or time.time()
     _moment("--since", since)
@@ -104,7 +104,7 @@ async def _copy(relay: Client, query: Mapping[str, str], file: BinaryIO, tell: T
 
 @contextlib.contextmanager
 def _opened(output: Path) -> Iterator[BinaryIO]:
-    """Give what to write into: a file beside `output` that takes its place once all is written and synced."""
+    """Open a file beside `output`, which takes its place once all is written and synced."""
     if output == _STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -123,7 +123,7 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _progress(end: float) -> Iterator[Tell]:
-    """Give what shows how far the export is; the events' times tell it, as nobody has counted them."""
+    """Show how far the export is by the events' times, since nobody has counted them."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     console = show.errors()
     with Progress(

@@ -1,4 +1,4 @@
-"""`relay pause` and `relay resume`: whether attempts are made at a target."""
+"""`relay pause` and `relay resume`: attempts at a target stop, and go on."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ def pause(
     token: options.Token = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Make no attempt at a target until it is resumed, also after a restart; what comes for it waits."""
+    """Make no attempt at a target until it is resumed, also after a restart; deliveries wait."""
     _steer(
         client(config, url, token).post(f"/api/targets/{quote(target)}/pause", {}), as_json=as_json
     )
@@ -32,7 +32,7 @@ def resume(
     token: options.Token = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Go on with a target at once, whatever made it wait."""
+    """Make attempts at a target again, at once."""
     _steer(
         client(config, url, token).post(f"/api/targets/{quote(target)}/resume", {}), as_json=as_json
     )
@@ -42,6 +42,5 @@ def _steer(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show.as_json(answer)
     else:
-        show.console().print(
-            f"{show.mark(ok=True)} {escape(answer['target'])} {'paused' if answer['paused'] else 'goes on'}"
-        )
+        state = "paused" if answer["paused"] else "goes on"
+        show.console().print(f"{show.mark(ok=True)} {escape(answer['target'])} {state}")

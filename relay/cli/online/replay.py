@@ -47,7 +47,7 @@ def replay(
     token: options.Token = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Deliver again with the same webhook-id and a fresh budget: one event, or all dead letters of a filter.
+    """Deliver again with the same webhook-id and a fresh budget.
 
     An ID replays what is dead of it (with --target, what that target got). Filters add up.
     """
@@ -59,7 +59,8 @@ def replay(
         return
     if event_id or not (filtered or target):
         show.fail(
-            "name an ID, or else a filter: --target --reason --route --since --until --dead --quarantined",
+            "name an ID, or else a filter: "
+            "--target --reason --route --since --until --dead --quarantined",
             2,
         )
     if quarantined and (target or reason or dead):
