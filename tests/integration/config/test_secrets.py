@@ -257,7 +257,7 @@ async def test_credentials_of_any_bytes_are_compared(
 def test_every_comparison_with_a_secret_takes_constant_time() -> None:
     """Verification and the admin's guard compare what they were given by hmac.compare_digest alone."""
     package = Path(relay.__file__).parent
-    files = [*(package / "verify").glob("*.py"), package / "admin" / "listener.py"]
+    files = [file for room in ("verify", "admin") for file in (package / room).glob("*.py")]
     wrong = []
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
