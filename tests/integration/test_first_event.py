@@ -9,7 +9,7 @@ from tests.support.site import Site
 LISTENER = "http://127.0.0.1:8080"  # where the README's relay listens
 
 
-async def test_first_event_of_the_readme_is_accepted(start_process: StartProcess, site: Site) -> None:
+async def test_first_event_is_accepted(start_process: StartProcess, site: Site) -> None:
     """Signed and posted with nothing but openssl and curl, it owes both targets a delivery."""
     site.configure({"inbox": {"file": "../var/inbox.jsonl"}, "chat": {"file": "../var/chat.jsonl"}})
     site.shipped_route("hello")

@@ -85,4 +85,5 @@ def anchors(text: str) -> set[str]:
 
 def resolve(page: str, link: str) -> Path:
     """Return the file to which a link of a page leads."""
-    return (REPOSITORY / page).parent / link.partition("#")[0] if link[0] != "#" else REPOSITORY / page
+    path, _, _ = link.partition("#")
+    return (REPOSITORY / page).parent / path if path else REPOSITORY / page

@@ -16,18 +16,34 @@ _MOST = 100_000  # series of one metric
 class MetricFile(Model):
     """One metric of the user's own."""
 
-    name: str
-    help: str = ""
-    type: Literal["counter", "gauge", "histogram"]
-    value: str | None = None
-    labels: dict[str, str] = Field(default={})
-    when: str | None = None
-    each: str | None = None
-    remove: str | None = None
+    name: str = Field(
+        description="Its name in Prometheus; a counter's ends in _total, none begins with relay_."
+    )
+    help: str = Field(default="", description="Text that Prometheus shows beside it.")
+    type: Literal["counter", "gauge", "histogram"] = Field(
+        description="What it does with its observations."
+    )
+    value: str | None = Field(
+        default=None,
+        description="Expression for the number observed; 1 without it. Times are in seconds.",
+    )
+    labels: dict[str, str] = Field(
+        default={}, description="Expressions for the values of its labels, by name."
+    )
+    when: str | None = Field(default=None, description="Expression: observe only if it is true.")
+    each: str | None = Field(
+        default=None, description="Expression for a list: observe each `item` of it."
+    )
+    remove: str | None = Field(
+        default=None, description="Expression, for gauges: if it is true, the series goes away."
+    )
     buckets: (
         Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)] | None
-    ) = None
-    series: int = Field(default=1000, ge=1, le=_MOST)
+    ) = Field(
+        default=None,
+        description="Upper bounds of a histogram, rising; from 0.005 to 10 without it.",
+    )
+    series: int = Field(default=1000, ge=1, le=_MOST, description="Number of series at most.")
 
     @field_validator("name")
     @classmethod

@@ -13,8 +13,14 @@ from relay.targets.kinds import AnyOptions
 class Admin(Model):
     """The listener for metrics, health, API and console."""
 
-    listen: str = "127.0.0.1:8081"
-    token: str | None = None
+    listen: str = Field(
+        default="127.0.0.1:8081",
+        description="HOST:PORT to listen on, apart from the public listener.",
+    )
+    token: str | None = Field(
+        default=None,
+        description="Secret that requests must carry as a Bearer token; needed unless on loopback.",
+    )
 
     _check = field_validator("listen")(listen_address)
 
@@ -22,22 +28,37 @@ class Admin(Model):
 class Limits(Model):
     """What the relay takes on at most."""
 
-    waiting: int = Field(default=10_000, ge=1, description="commits that wait, before 503")
-    pending: int = Field(
-        default=10_000_000, ge=1, description="deliveries that have not ended, before 503"
+    waiting: int = Field(
+        default=10_000, ge=1, description="Commits that wait to be written; 503 beyond it."
     )
-    disk: Size = 128 << 20
-    requests: int = Field(default=2000, ge=1, description="open at a time, before 503")
-    memory: Size = 64 << 20
-    body_timeout: Positive = 30.0
-    shutdown: Duration = 20.0
+    pending: int = Field(
+        default=10_000_000, ge=1, description="Deliveries that have not ended; 503 beyond it."
+    )
+    disk: Size = Field(
+        default=128 << 20, description="Space left free where the store is; 503 below it."
+    )
+    requests: int = Field(default=2000, ge=1, description="Requests open at a time; 503 beyond it.")
+    memory: Size = Field(
+        default=64 << 20,
+        description="Memory for the deliveries of all lanes; the others wait in the store.",
+    )
+    body_timeout: Positive = Field(
+        default=30.0, description="Time for a request's body to arrive; 408 beyond it."
+    )
+    shutdown: Duration = Field(
+        default=20.0, description="Time for requests and attempts in flight when the relay stops."
+    )
 
 
 class EgressFile(Model):
     """Public addresses may be dialled; more are allowed, and others denied whatever is allowed."""
 
-    allow: list[Range] = Field(default=[])
-    deny: list[Range] = Field(default=[])
+    allow: list[Range] = Field(
+        default=[], description="Ranges that may be dialled although they are not public."
+    )
+    deny: list[Range] = Field(
+        default=[], description="Ranges that are never dialled, whatever is allowed."
+    )
 
 
 def _egress_kind(value: Any) -> str:
@@ -53,8 +74,13 @@ AnyEgress = Annotated[
 class Retention(Model):
     """How long events and dead letters are kept."""
 
-    events: Kept = 7 * 86400.0
-    dead: Kept = 30 * 86400.0
+    events: Kept = Field(
+        default=7 * 86400.0,
+        description="Time that an event is kept; one with a pending delivery stays longer.",
+    )
+    dead: Kept = Field(
+        default=30 * 86400.0, description="Time that an event with a dead letter is kept."
+    )
 
 
 def _targets_kind(value: Any) -> str:
@@ -76,15 +102,34 @@ class TargetsFile(RootModel[dict[Name, AnyOptions]]):
 class RelayFile(Model):
     """`relay.yaml`."""
 
-    listen: str = "127.0.0.1:8080"
-    admin: Admin = Admin.model_construct()
-    state: Path = Path("../var")
-    store: str = "sqlite:../var/relay.db"
-    routes: Path = Path("../routes")
-    retention: Retention = Retention.model_construct()
-    limits: Limits = Limits.model_construct()
-    egress: AnyEgress = "any"
-    targets: Targets = Field(default={})
+    listen: str = Field(
+        default="127.0.0.1:8080",
+        description="HOST:PORT for incoming webhooks; the only public listener.",
+    )
+    admin: Admin = Field(
+        default=Admin.model_construct(),
+        description="Listener for metrics, health, API and console.",
+    )
+    state: Path = Field(default=Path("../var"), description="Folder for managed secrets.")
+    store: str = Field(
+        default="sqlite:../var/relay.db",
+        description="Where events and deliveries are kept: sqlite:PATH.",
+    )
+    routes: Path = Field(default=Path("../routes"), description="Folder of route folders.")
+    retention: Retention = Field(
+        default=Retention.model_construct(),
+        description="Time that events and dead letters are kept.",
+    )
+    limits: Limits = Field(
+        default=Limits.model_construct(), description="Bounds on what the relay takes on."
+    )
+    egress: AnyEgress = Field(
+        default="any",
+        description="Addresses that may be dialled: any, public, or public with exceptions.",
+    )
+    targets: Targets = Field(
+        default={}, description="Where deliveries go, by name; or the path of a file of them."
+    )
 
     _check_listen = field_validator("listen")(listen_address)
 

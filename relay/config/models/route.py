@@ -27,24 +27,41 @@ from relay.fields.units import Duration, Kept, PerTime, Size, fault
 class SenderFile(Model):
     """One who posts to a URL of its own, with secrets of its own."""
 
-    secrets: Secrets
+    secrets: Secrets = Field(
+        description="References of the secrets: each of them verifies, the first one signs."
+    )
 
 
 class EventFile(Model):
     """Expressions for the event's facts; each scheme has defaults."""
 
-    id: str | None = None
-    type: str | None = None
-    key: str | None = None
-    dedupe: Duration = 7 * 86400.0
+    id: str | None = Field(
+        default=None,
+        description="Expression for the sender's id, by which events are deduplicated.",
+    )
+    type: str | None = Field(default=None, description="Expression for the kind of event.")
+    key: str | None = Field(
+        default=None,
+        description="Expression for what the event is about; order and partitions go by it.",
+    )
+    dedupe: Duration = Field(
+        default=7 * 86400.0, description="Time that an id counts as seen; 0s for no deduplication."
+    )
 
 
 class Payload(Model):
     """What a body must be."""
 
-    model: str | None = None
-    json_schema: str | None = Field(default=None, alias="schema")
-    invalid: Literal["reject", "quarantine"] = "reject"
+    model: str | None = Field(
+        default=None, description="FILE.py:NAME of a pydantic model beside route.yaml."
+    )
+    json_schema: str | None = Field(
+        default=None, alias="schema", description="File of a JSON Schema beside route.yaml."
+    )
+    invalid: Literal["reject", "quarantine"] = Field(
+        default="reject",
+        description="A body that is not valid is answered 422, or kept in quarantine.",
+    )
 
     @model_validator(mode="after")
     def _one(self) -> "Payload":
@@ -59,22 +76,31 @@ class Payload(Model):
 class RouteLimits(Model):
     """What a route takes at most."""
 
-    body: Size = 1 << 20
-    rate: PerTime | None = None
-    time: Positive = 1.0
+    body: Size = Field(
+        default=1 << 20,
+        description="Size of a body, before and after decompression; 413 beyond it.",
+    )
+    rate: PerTime | None = Field(
+        default=None, description="Verified requests in a time; 429 beyond it."
+    )
+    time: Positive = Field(
+        default=1.0, description="Time that one call of a model, transform or metric may take."
+    )
 
 
 class Respond(Model):
     """The answer to what is accepted."""
 
-    status: Literal[200, 201, 202, 204] = 202
+    status: Literal[200, 201, 202, 204] = Field(
+        default=202, description="Status of the answer once the event is committed."
+    )
 
 
 class EachFile(Model):
     """A recipient list."""
 
-    each: str
-    target: str
+    each: str = Field(description="Expression for a list: one delivery for each `item` of it.")
+    target: str = Field(description="Expression for the target's name, which sees `item`.")
 
 
 def _to_kind(value: Any) -> str:
@@ -89,13 +115,25 @@ To = Annotated[
 class ForwardFile(Model):
     """One rule."""
 
-    to: To
-    name: str | None = None
-    when: str | None = None
-    transform: str | None = None
-    body: str | None = None
-    headers: dict[str, str] = Field(default={})
-    ordered: bool = False
+    to: To = Field(description="Target that gets a delivery, or a recipient list.")
+    name: str | None = Field(
+        default=None, description="Name in metrics and answers; the target's without it."
+    )
+    when: str | None = Field(
+        default=None, description="Expression: take the event only if it is true."
+    )
+    transform: str | None = Field(
+        default=None,
+        description="FILE.py:NAME of a function beside route.yaml that makes the body.",
+    )
+    body: str | None = Field(default=None, description="Expression for the new body.")
+    headers: dict[str, str] = Field(
+        default={}, description="Expressions for headers of the request, by name."
+    )
+    ordered: bool = Field(
+        default=False,
+        description="One delivery at a time for each key, in the order of acceptance.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -117,17 +155,38 @@ class ForwardFile(Model):
 class RouteFile(Model):
     """`route.yaml`."""
 
-    path: str | None = None
-    verify: AnyVerify
-    senders: Annotated[dict[Name, SenderFile], Field(min_length=1)] | None = None
-    event: EventFile = EventFile.model_construct()
-    payload: Payload | None = None
-    authorize: str | None = None
-    limits: RouteLimits = RouteLimits.model_construct()
-    retention: Kept | None = None
-    respond: Respond = Respond.model_construct()
-    forward: Annotated[list[ForwardFile], Field(min_length=1)]
-    metrics: list[MetricFile] = Field(default=[])
+    path: str | None = Field(
+        default=None, description="Path of the incoming URL; /in/<folder> without it."
+    )
+    verify: AnyVerify = Field(description="How a sender proves that it sent a request.")
+    senders: Annotated[dict[Name, SenderFile], Field(min_length=1)] | None = Field(
+        default=None, description="Senders by name, each with a URL and secrets of its own."
+    )
+    event: EventFile = Field(
+        default=EventFile.model_construct(),
+        description="Expressions for the event's id, type and key.",
+    )
+    payload: Payload | None = Field(
+        default=None, description="What a body must be; anything without it."
+    )
+    authorize: str | None = Field(
+        default=None, description="Expression: a verified sender may send this only if it is true."
+    )
+    limits: RouteLimits = Field(
+        default=RouteLimits.model_construct(), description="Bounds on what the route takes."
+    )
+    retention: Kept | None = Field(
+        default=None, description="Time that its events are kept; the relay's own without it."
+    )
+    respond: Respond = Field(
+        default=Respond.model_construct(), description="Answer to an accepted request."
+    )
+    forward: Annotated[list[ForwardFile], Field(min_length=1)] = Field(
+        description="Rules: which targets get the event, when, with which body."
+    )
+    metrics: list[MetricFile] = Field(
+        default=[], description="Series of the route's own, out of its events."
+    )
 
     @field_validator("path")
     @classmethod

@@ -12,7 +12,7 @@ from typer.main import get_command
 from relay import trial
 from relay.cli.commands import build
 from relay.config import SecretsMode, load
-from relay.expression import Expression, Scope
+from relay.expression.cel import Expression, Scope
 from tests.support.pages import Block, blocks, pages, read, spans
 from tests.support.site import Site
 
@@ -78,8 +78,9 @@ def test_route_of_the_page_passes_its_own_sample(page: str, site: Site) -> None:
 @pytest.mark.parametrize("block", parts(PART_OF_A_ROUTE))
 def test_part_of_a_route_is_one(block: Block, site: Site) -> None:
     """In a route with it there is no mistake: not in its keys, not in its expressions."""
-    code = {Path(name).name: text for name, text in files("docs/routes.md").items()}
-    site.route("orders", {**ROUTE, **parsed(block)}, {n: t for n, t in code.items() if n.endswith(".py")})
+    written = {Path(name).name: text for name, text in files("docs/routes.md").items()}
+    code = {name: text for name, text in written.items() if name.endswith(".py")}
+    site.route("orders", {**ROUTE, **parsed(block)}, code)
     load(site.config, SecretsMode.PRETEND)
 
 
