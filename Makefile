@@ -11,7 +11,7 @@ FREEZES ?= 20
 OUTAGES ?= 20
 FUZZ ?= 60
 
-.PHONY: help run install test lint format demo bench soak fuzz lock clean
+.PHONY: help run install test lint format docs demo bench soak fuzz lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ lint: $(VENV)/.dev ## Format, lint, types, import floors, without changing anyth
 format: $(VENV)/.dev ## Bring the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.compiled ## Make the references and the cooperation catalogue anew, from the models
+	$(BIN)/python -m docs.generate
+	$(BIN)/python routes/cooperation/catalogue.py docs/cooperation
 
 demo: $(VENV)/.compiled ## The cooperation programmes' first year through a relay; reviews in var/demo
 	$(BIN)/python -m tests.demo.year

@@ -29,14 +29,15 @@ class Block:
 
 
 def read(page: str) -> str:
-    """Return the text of a page, named by its path inside the repository."""
-    return (REPOSITORY / page).read_text("utf-8")
+    """Return the text of a page, named by its path; of the changelog, only what is newest."""
+    text = (REPOSITORY / page).read_text("utf-8")
+    return "\n## ".join(text.split("\n## ")[:2]) if page == "CHANGELOG.md" else text
 
 
 def pages() -> list[str]:
-    """Return the paths of the pages that readers are led to from the README, the README first."""
-    found = sorted((REPOSITORY / "docs").glob("*.md"))
-    return ["README.md", *(str(path.relative_to(REPOSITORY)) for path in found)]
+    """Return the paths of all pages inside the repository, but for those of its routes."""
+    found = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
+    return sorted(str(path.relative_to(REPOSITORY)) for path in found)
 
 
 def blocks(text: str) -> Iterator[Block]:

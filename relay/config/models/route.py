@@ -117,7 +117,7 @@ class ForwardFile(Model):
 
     to: To = Field(description="Target that gets a delivery, or a recipient list.")
     name: str | None = Field(
-        default=None, description="Name in metrics and answers; the target's without it."
+        default=None, description="Name in `relay why` and in the log; the target's without it."
     )
     when: str | None = Field(
         default=None, description="Expression: take the event only if it is true."
