@@ -62,6 +62,11 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(lead, "", "\n".join(lines) + "\n")
 
 
+def files(page: str) -> dict[str, str]:
+    """Return the files that a page tells to write, by their paths."""
+    return {block.file: block.text for block in blocks(read(page)) if block.language and block.file}
+
+
 def prose(text: str) -> str:
     """Return a page without its blocks."""
     without = re.sub(rf"^{_FENCE}.*?^{_FENCE}$", "", text, flags=re.DOTALL | re.MULTILINE)

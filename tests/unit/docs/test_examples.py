@@ -9,11 +9,10 @@ import pytest
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from relay import trial
 from relay.cli.commands import build
 from relay.config import SecretsMode, load
 from relay.expression.cel import Expression, Scope
-from tests.support.pages import Block, blocks, pages, read, spans
+from tests.support.pages import Block, blocks, files, pages, read, spans
 from tests.support.site import Site
 
 ROUTE = {"verify": {"scheme": "none"}, "forward": [{"to": "inbox"}]}
@@ -36,11 +35,6 @@ def parts(names: tuple[str, ...]) -> list[Any]:
     ]
 
 
-def files(page: str) -> dict[str, str]:
-    """Return the files that a page tells to write, by their paths."""
-    return {block.file: block.text for block in blocks(read(page)) if block.language and block.file}
-
-
 def parsed(block: Block) -> dict[str, Any]:
     """Return a YAML block as plain values."""
     document = YAML(typ="safe", pure=True).load(block.text)
@@ -54,25 +48,6 @@ def named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_KEY", "sample")
     monkeypatch.setenv("CRM_TOKEN", "sample")
     site.configure(TARGETS)
-
-
-def write(root: Path, texts: dict[str, str]) -> None:
-    """Write files under a folder."""
-    for name, text in texts.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, "utf-8")
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/routes.md"])
-def test_route_of_the_page_passes_its_own_sample(page: str, site: Site) -> None:
-    """Whoever writes the files as the page says has a route whose sample holds."""
-    write(site.root, files(page))
-    found = load(site.config, SecretsMode.PRETEND)
-    samples = sorted(site.routes.glob("*/samples/*.json"))
-    assert samples
-    for path in samples:
-        route = found.routes[path.parent.parent.name]
-        assert trial.judge(trial.read_sample(path), route, found.targets) == []
 
 
 @pytest.mark.parametrize("block", parts(PART_OF_A_ROUTE))
