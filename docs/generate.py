@@ -260,7 +260,9 @@ def _closed(family: Metric) -> list[str]:
             if reason := sample.labels.get("reason"):
                 named[reason] = None
     return [
-        ": ".join(" ".join(f"`{word}`" for word in words) for words in ([outcome], named) if any(words))
+        ": ".join(
+            " ".join(f"`{word}`" for word in words) for words in ([outcome], named) if any(words)
+        )
         for outcome, named in sorted(reasons.items(), key=lambda one: (len(one[1]) > 0, one[0]))
     ]
 

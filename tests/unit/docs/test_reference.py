@@ -39,5 +39,13 @@ def test_references_are_what_is_generated() -> None:
 def test_sections_of_all_kinds_are_there() -> None:
     """What stands in lists, under names, and in one of several forms has its section too."""
     paths = {part.path for part in (*sections(RelayFile), *sections(RouteFile))}
-    assert paths >= {"", "limits", "egress", "targets.NAME", "senders.NAME", "forward[].to", "metrics[]"}
+    assert paths >= {
+        "",
+        "limits",
+        "egress",
+        "targets.NAME",
+        "senders.NAME",
+        "forward[].to",
+        "metrics[]",
+    }
     assert Part("", RelayFile) in sections(RelayFile)
