@@ -1,6 +1,6 @@
 """The references under docs/reference/, made from the files' models and the registry of metrics.
 
-`make docs` writes them; tests/unit/docs/test_reference.py fails while they are not what is made.
+`make docs` writes them; tests/docs/test_reference.py fails while they are not what is made.
 """
 
 import json
