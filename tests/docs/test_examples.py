@@ -93,3 +93,8 @@ def test_command_and_its_options_exist(page: str, name: str, arguments: str) -> 
     assert name in command.commands, page
     known = {option for parameter in command.commands[name].params for option in parameter.opts}
     assert {*OPTION.findall(arguments)} <= known | {"--help"}, page
+
+
+def test_readme_is_a_first_screen() -> None:
+    """A newcomer reads all of it: whatever takes more words has a page of its own."""
+    assert len(read("README.md").split()) <= 750
