@@ -18,7 +18,8 @@ from pydantic.fields import FieldInfo
 
 from relay.config import RelayFile, RouteFile, SecretsMode, load
 from relay.fields import units
-from relay.metrics.series import Metrics, Snapshot, TargetState
+from relay.metrics.series import Metrics
+from relay.metrics.snapshot import Snapshot, TargetState
 
 REPOSITORY = Path(__file__).parent.parent
 FOLDER = REPOSITORY / "docs" / "reference"

@@ -8,8 +8,6 @@ from relay.config import RelayFile, RouteFile
 
 # Sections whose keys have no descriptions yet; none may be added.
 NOT_YET = {
-    "Auth", "BasicAuth", "BreakerFile", "Exponential", "FeedTarget", "FileTarget", "HeaderAuth", "HttpTarget",
-    "Retry", "Sign", "Timeout",
     "MessageId", "Timestamp", "VerifyBasic", "VerifyGithub", "VerifyHmac", "VerifyNone", "VerifySlack",
     "VerifyStandard", "VerifyStripe", "VerifyToken",
 }  # fmt: skip
