@@ -22,7 +22,7 @@ from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
 from relay.public.server import Server, ServerLimits
 from relay.routing.route import Route
-from relay.stores.contract import Commit, Retention
+from relay.stores.records import Commit, Retention
 from relay.stores.sqlite.engine import SqliteStore
 from relay.stores.upkeep import is_full, prune
 
@@ -44,14 +44,15 @@ class Bounds:
 
     In seconds: `head` for a connection to send a request's head, or to stay idle; `admin_body` for
     a body on the admin listener; `late` for connections that are not idle when the time to end has
-    come; `disk` between two looks at the free space. `export_page`: events that a page of an export
-    looks at.
+    come; `disk` between two looks at the free space; `busy` that a foreign lock on the store's file
+    is waited for. `export_page`: events that a page of an export looks at.
     """
 
     head: float = 15.0
     admin_body: float = 10.0
     late: float = 2.0
     disk: float = 1.0
+    busy: float = 5.0
     export_page: int = 1000
 
 
@@ -75,9 +76,14 @@ class Relay:
         self._background: list[asyncio.Task[None]] = []
         self.generation = Generation(1, loaded.digest)
         self.metrics = Metrics()
-        self.store = SqliteStore(loaded.store, observe=self._observe, failed=self._store_failed)
+        self.store = SqliteStore(
+            loaded.store,
+            observe=self._observe,
+            failed=self._store_failed,
+            busy=self._bounds.busy,
+        )
         self.lanes = Lanes(
-            self.store,
+            self.store.delivering,
             self.metrics,
             self._route,
             memory=limits.memory,
@@ -106,10 +112,14 @@ class Relay:
             undo.push_async_callback(self._end_background)
             undo.push_async_callback(self._end_traffic)
             await self.lanes.fit(self._loaded.targets)
-            restorer = Restorer(self.store, self.metrics.payload, self._route)
+            restorer = Restorer(self.store.asking, self.metrics.payload, self._route)
             self._serve_routes()
             await self._check_disk()
-            for work in (prune(self.store, self._retention), restorer.run(), self._watch_disk()):
+            for work in (
+                prune(self.store.operating, self._retention),
+                restorer.run(),
+                self._watch_disk(),
+            ):
                 self._background.append(asyncio.create_task(work))
             config = self._loaded.config
             self.public_port = await _listen(self._public, config.listen)
@@ -156,7 +166,7 @@ class Relay:
         limits = self._loaded.config.limits
         return Server(
             self.lanes,
-            self.store,
+            self.store.writing,
             self.metrics,
             ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
         )
@@ -174,7 +184,9 @@ class Relay:
             shutdown_timeout=self._bounds.late,
         )
         state = admin.AdminState(
-            store=self.store,
+            store=self.store.asking,
+            delivering=self.store.delivering,
+            operating=self.store.operating,
             lanes=self.lanes,
             routes=lambda: self._loaded.routes,
             metrics=self.metrics,
@@ -234,7 +246,9 @@ class Relay:
     async def _bury(self) -> None:
         kept = list(self._loaded.targets)
         try:
-            buried = await self.store.bury(kept, DeliveryReason.TARGET_REMOVED.value, steady())
+            buried = await self.store.operating.bury(
+                kept, DeliveryReason.TARGET_REMOVED.value, steady()
+            )
         except (
             StoreUnavailable
         ) as error:  # what waits for them is buried at the next reload or start
@@ -256,13 +270,13 @@ class Relay:
     async def _check_disk(self) -> None:
         """Take no events while the disk is nearly full: accepted ones need space to be settled."""
         least = self._loaded.config.limits.disk
-        full, free = await is_full(self.store, least)
+        full, free = await is_full(self.store.writing, least)
         if full is not self.server.disk_full:
             self.server.disk_full = full
             _log.warning("disk_nearly_full" if full else "disk_has_space", free=free, least=least)
 
     def _health(self) -> Health:
-        return Health(self._phase, self._failure, self.store.fault, self.server.disk_full)
+        return Health(self._phase, self._failure, self.store.writing.fault, self.server.disk_full)
 
     def _route(self, name: str) -> Route | None:
         return self._loaded.routes.get(name)
@@ -284,7 +298,7 @@ class Relay:
             "python": platform.python_version(),
             "digest": self.generation.digest,
             "generation": self.generation.number,
-            **await self.store.info(),
+            **await self.store.asking.info(),
         }
 
     def _count_load(self) -> None:

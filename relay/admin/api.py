@@ -16,7 +16,7 @@ from relay.event import format_id, parse_id
 from relay.http.body import read_body
 from relay.routing.body import decode_json
 from relay.routing.route import describe
-from relay.stores.contract import EventRecord
+from relay.stores.records import EventRecord
 
 _BODY = 1 << 20  # bytes of a request's body
 _REPLAY = (
@@ -29,7 +29,7 @@ class Api:
 
     def __init__(self, state: AdminState) -> None:
         self._state = state
-        self._replayer = Replayer(state.store, state.lanes, state.routes, state.metrics)
+        self._replayer = Replayer(state.operating, state.lanes, state.routes, state.metrics)
 
     def table(self) -> list[web.RouteDef]:
         """Return which handler answers which path."""
@@ -131,9 +131,9 @@ class Api:
             raise web.HTTPNotFound(reason=f"there is no target {target!r}")
         if request.match_info["verb"] == "pause":
             lane.pause()
-            await self._state.store.pause(target, steady())
+            await self._state.delivering.pause(target, steady())
         else:
-            await self._state.store.resume(target)
+            await self._state.delivering.resume(target)
             lane.resume()
         return web.json_response({"target": target, "paused": lane.paused})
 

@@ -12,7 +12,7 @@ from relay.admin.answer import problem
 from relay.admin.api import Api
 from relay.admin.state import AdminState
 from relay.routing.route import describe
-from relay.stores.contract import Query
+from relay.stores.records import Query
 
 _log = structlog.get_logger("relay.admin")
 _LATEST = 20  # events, and dead letters, on the console's page

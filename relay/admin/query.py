@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from relay.clock import Wall
 from relay.event import parse_id
-from relay.stores.contract import Query
+from relay.stores.records import Query
 
 _ROWS = 1000  # of one answer at most
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,13 +33,13 @@ def read_query(parameters: Mapping[str, str]) -> Query:
     )
 
 
-def _moment(text: str) -> float:
+def _moment(text: str) -> Wall:
     """Return an RFC 3339 time in seconds since the epoch; 0 for none."""
     if not text:
-        return 0.0
+        return Wall(0.0)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise web.HTTPBadRequest(reason="a time is written such as 2026-11-23T08:00:00Z") from None
     seconds = (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH).total_seconds()
-    return min(max(seconds, 0.001), _LATEST)
+    return Wall(min(max(seconds, 0.001), _LATEST))

@@ -13,7 +13,8 @@ from relay.routing.check import authorize, validate_stored
 from relay.routing.choose import choose
 from relay.routing.measure import observe
 from relay.routing.route import Route
-from relay.stores.contract import EventRecord, Store
+from relay.stores.contract import Operating
+from relay.stores.records import EventRecord
 
 _MOST = 1000  # deliveries of one request
 
@@ -27,7 +28,7 @@ class Replayer:
 
     def __init__(
         self,
-        store: Store,
+        store: Operating,
         lanes: Mapping[str, Partitions],
         routes: Callable[[], Mapping[str, Route]],
         metrics: Metrics,

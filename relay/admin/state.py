@@ -10,7 +10,8 @@ from relay.lanes.partitions import Partitions
 from relay.metrics.series import Metrics
 from relay.metrics.snapshot import Snapshot, take_snapshot
 from relay.routing.route import Route
-from relay.stores.contract import Counts, Store
+from relay.stores.contract import Asking, Delivering, Operating
+from relay.stores.records import Counts
 
 
 @dataclass(slots=True)
@@ -21,7 +22,9 @@ class AdminState:
     at.
     """
 
-    store: Store
+    store: Asking
+    delivering: Delivering
+    operating: Operating
     lanes: Mapping[str, Partitions]
     routes: Callable[[], Mapping[str, Route]]
     metrics: Metrics

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.metrics.snapshot import TargetState
-from relay.stores.contract import DeliveryRecord, EventRecord
+from relay.stores.records import DeliveryRecord, EventRecord
 
 
 def moment(at: float | None) -> str | None:

@@ -20,7 +20,8 @@ from relay.lanes.room import Places
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
 from relay.routing.transform import Outgoing, prepare
-from relay.stores.contract import Settle, Store
+from relay.stores.contract import Delivering
+from relay.stores.records import Settle
 from relay.targets.target import LaneOptions, Target
 
 _log = structlog.get_logger("relay.lanes.deliver")
@@ -46,7 +47,7 @@ class Deliverer:
         self,
         options: LaneOptions,
         target: Target,
-        store: Store,
+        store: Delivering,
         places: Places,
         metrics: Metrics,
         routes: Callable[[str], Route | None],

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -13,7 +14,7 @@ from relay.lanes.partitions import Partitions
 from relay.lanes.room import Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
-from relay.stores.contract import Store
+from relay.stores.contract import Delivering
 from relay.targets.target import TargetSettings
 
 _log = structlog.get_logger("relay.lanes.fit")
@@ -24,7 +25,7 @@ class Lanes(dict[str, Partitions]):
 
     def __init__(
         self,
-        store: Store,
+        store: Delivering,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
         *,
@@ -48,10 +49,8 @@ class Lanes(dict[str, Partitions]):
         paused = await self._store.paused()
         new = {name: settings for name, settings in targets.items() if name not in self}
         with contextlib.suppress(StoreUnavailable):  # it would only have come sooner
-            now = steady()
-            await self._store.hasten(
-                {name: now + settings.lane.longest_wait for name, settings in new.items()}, now
-            )
+            waits = {name: settings.lane.longest_wait for name, settings in new.items()}
+            await self._store.hasten(waits, steady())
         divided = await self._store.divided() if new else {}
         for name, settings in targets.items():
             lane = self.get(name)
@@ -86,7 +85,8 @@ class Lanes(dict[str, Partitions]):
                 self._room,
                 self._metrics,
                 self._routes,
-                token=self._store.token,
+                # Random, so that no lane after a restart, and none of another node, has the same.
+                token=secrets.randbits(62),
                 partition=partition,
             )
             for partition in range(options.partitions)

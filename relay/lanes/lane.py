@@ -22,7 +22,7 @@ from relay.lanes.queue import REFILL, Queue
 from relay.lanes.room import Places, Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Route
-from relay.stores.contract import Store
+from relay.stores.contract import Delivering
 from relay.targets.target import LaneOptions, Target
 
 _CAPACITY = 10_000  # deliveries in a lane's memory at most
@@ -40,7 +40,7 @@ class Lane:
         self,
         options: LaneOptions,
         target: Target,
-        store: Store,
+        store: Delivering,
         room: Room,
         metrics: Metrics,
         routes: Callable[[str], Route | None],

@@ -11,7 +11,7 @@ from collections import deque
 from relay.clock import Steady, steady
 from relay.errors import StoreUnavailable
 from relay.event import Delivery
-from relay.stores.contract import Store
+from relay.stores.contract import Delivering
 
 REFILL = 500  # deliveries that come from the store at a time
 _REFILL_BYTES = 8 << 20
@@ -26,7 +26,9 @@ class Queue:
     the truth: before its first answer, this is at once.
     """
 
-    def __init__(self, store: Store, target: str, partition: int, poked: asyncio.Event) -> None:
+    def __init__(
+        self, store: Delivering, target: str, partition: int, poked: asyncio.Event
+    ) -> None:
         self.waiting: deque[Delivery] = deque()
         self.next_due: Steady | None = _AT_ONCE
         self._store = store

@@ -12,7 +12,8 @@ from relay.metrics.own import PayloadMetrics, Restoring
 from relay.routing.check import stored_scope
 from relay.routing.measure import observe
 from relay.routing.route import Route
-from relay.stores.contract import Query, Store
+from relay.stores.contract import Asking
+from relay.stores.records import Query
 
 _LOOK = 500  # events that the store looks at together
 _BYTES = 4 << 20  # bytes of bodies that come together
@@ -25,7 +26,7 @@ class Restorer:
     """Restores what `metrics` wants restored, one route after the other; `routes` gives a route by its name."""
 
     def __init__(
-        self, store: Store, metrics: PayloadMetrics, routes: Callable[[str], Route | None]
+        self, store: Asking, metrics: PayloadMetrics, routes: Callable[[str], Route | None]
     ) -> None:
         self._store = store
         self._metrics = metrics

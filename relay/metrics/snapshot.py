@@ -6,7 +6,7 @@ from typing import Protocol
 
 from relay.clock import Steady
 from relay.delivery.breaker import BreakerState
-from relay.stores.contract import Counts
+from relay.stores.records import Counts
 
 
 @dataclass(frozen=True, slots=True)

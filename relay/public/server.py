@@ -28,7 +28,8 @@ from relay.routing.check import Verified, check
 from relay.routing.choose import NOTHING, Choice, Chooser
 from relay.routing.measure import Observed, observe_event
 from relay.routing.route import Route
-from relay.stores.contract import Append, Store
+from relay.stores.contract import Writing
+from relay.stores.records import Append
 from relay.verify import Handshake, Incoming
 
 _HEADERS = 64 << 10  # bytes of all header values; they are stored with each event
@@ -56,7 +57,7 @@ class Server:
     def __init__(
         self,
         lanes: Mapping[str, Partitions],
-        store: Store,
+        store: Writing,
         metrics: Metrics,
         limits: ServerLimits,
     ) -> None:
@@ -296,15 +297,14 @@ class Server:
         committed = handover.committed
         if seen is not None:
             committed = partial(self._observe, handover, event, seen)
-        since = handover.since
         return self._store.append(
             Append(
                 event,
                 handover.owed,
                 handover.held,
-                since,
+                handover.since,
                 quarantined=verified.invalid is not None,
-                dedupe_until=since + route.dedupe if verified.id and route.dedupe else 0.0,
+                dedupe=route.dedupe if verified.id else 0.0,
             ),
             committed,
             handover.withdrawn,

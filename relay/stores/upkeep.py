@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from relay.clock import steady
 from relay.errors import StoreUnavailable
-from relay.stores.contract import Pruned, Retention, Store
+from relay.stores.contract import Operating, Writing
+from relay.stores.records import Pruned, Retention
 
 _TOGETHER = 200  # events of one step
 
 
 async def prune(
-    store: Store,
+    store: Operating,
     retention: Callable[[], Retention],
     *,
     rest: float = 60.0,
@@ -34,7 +35,7 @@ async def prune(
         await asyncio.sleep(rest if not beyond else busy if pruned.events else between)
 
 
-async def is_full(store: Store, least: int) -> tuple[bool, int]:
+async def is_full(store: Writing, least: int) -> tuple[bool, int]:
     """Tell whether fewer than `least` bytes are free on the store's disk, and how many are."""
     free = await asyncio.to_thread(store.free)
     return free < least, free

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from pysqlite3 import dbapi2
 
+from relay.app import Bounds
 from tests.faults.shim import Disk
 from tests.support.client import Client
 from tests.support.process import RelayProcess, StartProcess, run
@@ -150,11 +151,10 @@ async def test_slow_disk_delays_answers_and_blocks_nothing_else(
 
 @pytest.mark.fault(6)
 async def test_locked_file_is_waited_for_shortly_then_answered_503(
-    hooked: Site, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
+    hooked: Site, start_relay: StartRelay
 ) -> None:
     """While another holds the file: 503 after a bounded wait, the loop goes on; afterwards 202 again."""
-    monkeypatch.setattr("relay.stores.sqlite.file._BUSY", 0.2)
-    relay = await start_relay(hooked)
+    relay = await start_relay(hooked, Bounds(busy=0.2))
     lock = dbapi2.connect(hooked.var / "relay.db", isolation_level=None)
     try:
         lock.execute("BEGIN IMMEDIATE")

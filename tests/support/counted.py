@@ -67,7 +67,7 @@ class CountedRelay:
         threading.setprofile(self._profile)
         self._thread.start()
         await self._do(self._relay.start)
-        self._relay.store._connection.set_trace_callback(self._statements.append)
+        self._relay.store.database.opened.connection.set_trace_callback(self._statements.append)
         self.public = f"http://127.0.0.1:{self._relay.public_port}"
         self.admin = f"http://127.0.0.1:{self._relay.admin_port}"
         return self
@@ -83,7 +83,7 @@ class CountedRelay:
         """Return what was done so far, once nothing is pending and the loop has nothing left to do."""
 
         async def idle() -> bool:
-            return self._relay.store.pending == 0 and self._relay.store.waiting == 0
+            return self._relay.store.writing.pending == 0 and self._relay.store.writing.waiting == 0
 
         await until(idle, "all deliveries to end")
         for _ in range(3):  # what ended the last one has scheduled more, and that perhaps once more

@@ -1,24 +1,33 @@
-"""What waits in the store, and what is dead, by target: found and counted by the partial indexes, no row is read.
+"""Pending deliveries and dead letters by target, counted by the partial indexes alone.
 
-Only for `state = 0` and `state = 1` SQLite sees that an index alone can tell: for `state IN (0, 1)` it looks each row
-up, which takes ten times as long.
+So the gauges of a store with a million pending deliveries cost little;
+`tests/unit/stores/sqlite/test_costs.py` holds that. SQLite sees that an index alone is enough
+for `state = 0` and for `state = 1`; for `state IN (0, 1)` it looks each row up, which takes ten
+times as long.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-# One seek in the index for each target, however much waits for it: https://sqlite.org/lang_with.html
+from relay.clock import Steady
+
+# One seek in the index for each target, however much waits for it:
+# https://sqlite.org/lang_with.html
 _WAITING = """
 WITH RECURSIVE waiting(target) AS (
     SELECT min(target) FROM delivery WHERE state IN (0, 1)
     UNION ALL
-    SELECT (SELECT min(d.target) FROM delivery d WHERE d.state IN (0, 1) AND d.target > waiting.target)
-    FROM waiting WHERE waiting.target IS NOT NULL
+    SELECT (
+        SELECT min(d.target) FROM delivery d WHERE d.state IN (0, 1) AND d.target > waiting.target
+    ) FROM waiting WHERE waiting.target IS NOT NULL
 )
 """
-_TARGETS = f"{_WAITING} SELECT target FROM waiting WHERE target IS NOT NULL"
-_PENDING = "SELECT (SELECT count(*) FROM delivery WHERE state = 0) + (SELECT count(*) FROM delivery WHERE state = 1)"
-_BY_TARGET = f"""
+TARGETS = f"{_WAITING} SELECT target FROM waiting WHERE target IS NOT NULL"
+PENDING = """
+SELECT (SELECT count(*) FROM delivery WHERE state = 0)
+    + (SELECT count(*) FROM delivery WHERE state = 1)
+"""
+BY_TARGET = f"""
 {_WAITING}, claimed(target, count) AS MATERIALIZED (
     SELECT target, count(*) FROM delivery WHERE state = 1 GROUP BY target
 )
@@ -28,9 +37,10 @@ SELECT target,
     (SELECT min(d.event) FROM delivery d WHERE d.target = waiting.target AND d.state IN (0, 1))
 FROM waiting WHERE target IS NOT NULL
 """
-_DEAD = "SELECT target, reason, count(*) FROM delivery WHERE state = 3 GROUP BY target, reason"
-# Likewise a seek for each of the target's partitions, by the index in which their deliveries stand by due time.
-_HASTEN = """
+DEAD = "SELECT target, reason, count(*) FROM delivery WHERE state = 3 GROUP BY target, reason"
+# Likewise a seek for each of the target's partitions, by the index in which their deliveries stand
+# by due time.
+HASTEN = """
 WITH RECURSIVE lane(partition) AS (
     SELECT min(partition) FROM delivery WHERE target = ?1 AND state = 0
     UNION ALL
@@ -44,34 +54,46 @@ UPDATE delivery SET due = ?2 WHERE (event, n) IN (
     WHERE d.target = ?1 AND d.state = 0 AND d.partition = lane.partition AND d.due > ?3
 )
 """
+_BURIED = 1000  # deliveries that are buried together, so that commits need not wait for all
+_BURY = (
+    "UPDATE delivery SET state = 3, due = NULL, token = NULL, settled = ?, reason = ? "
+    "WHERE (event, n) IN "
+    "(SELECT event, n FROM delivery WHERE target = ? AND state IN (0, 1) LIMIT ?)"
+)
 
 
 def targets(connection: Any) -> list[str]:
-    """Return the targets for which something waits."""
-    return [target for (target,) in connection.execute(_TARGETS)]
+    """Return the targets for which a delivery is pending."""
+    return [target for (target,) in connection.execute(TARGETS)]
 
 
 def pending(connection: Any) -> int:
     """Return how many deliveries have not ended."""
-    (count,) = connection.execute(_PENDING).fetchone()
+    (count,) = connection.execute(PENDING).fetchone()
     return int(count)
 
 
 def by_target(connection: Any) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many deliveries wait for each target, and the sequence number of the oldest one's event."""
-    found = connection.execute(_BY_TARGET).fetchall()
-    return {target: count for target, count, _ in found}, {target: seq for target, _, seq in found}
+    """Return by target how many deliveries are pending, and the `seq` of the oldest one's event."""
+    waiting = connection.execute(BY_TARGET).fetchall()
+    counts = {target: count for target, count, _ in waiting}
+    return counts, {target: seq for target, _, seq in waiting}
 
 
 def dead(connection: Any) -> dict[tuple[str, str], int]:
     """Return how many dead letters there are of each target and reason."""
-    return {(target, reason): count for target, reason, count in connection.execute(_DEAD)}
+    return {(target, reason): count for target, reason, count in connection.execute(DEAD)}
 
 
-def hasten(connection: Any, latest: Mapping[str, float], now: float) -> int:
-    """Make due `now` what is due after its target's `latest`; return how many deliveries that are."""
-    return int(
-        connection.executemany(
-            _HASTEN, [(target, now, due) for target, due in latest.items()]
-        ).rowcount
-    )
+def hasten(connection: Any, waits: Mapping[str, float], now: Steady) -> int:
+    """Make due at `now` the deliveries that are due later than their target's wait from now.
+
+    `waits` are in seconds. Return how many deliveries that are.
+    """
+    values = [(target, now, now + wait) for target, wait in waits.items()]
+    return int(connection.executemany(HASTEN, values).rowcount)
+
+
+def bury(connection: Any, target: str, reason: str, now: Steady) -> int:
+    """End some of a target's pending deliveries at `now`; return how many, 0 if none is left."""
+    return int(connection.execute(_BURY, (now, reason, target, _BURIED)).rowcount)

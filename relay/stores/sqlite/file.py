@@ -1,4 +1,4 @@
-"""A store's SQLite file: locked, checked, migrated, and recovered from what the last process left. Blocking.
+"""Opens a store's SQLite file: locks, checks, migrates it, and recovers after a crash. Blocking.
 
 Exactly one connection writes and checkpoints; reads go through a second, read-only one.
 """
@@ -17,14 +17,13 @@ from relay.errors import StoreUnusable
 from relay.event import TAG_BITS
 from relay.stores.sqlite import backlog, rows
 from relay.stores.sqlite.schema import VERSIONS
-from relay.stores.sqlite.writer import insert_many
 
 _SAFE = (3, 51, 3)
 _APPLICATION = 0x52454C59  # "RELY", in the file's header
-_BUSY = 5.0  # seconds that a foreign lock on the file is waited for
 
-# Of a value of any other type than int, float and str, the driver looks for an adapter, then for methods of the value
-# to adapt itself, by way of two exceptions: three times as long as all the rest of binding it. So there are adapters.
+# For a value of any other type than int, float and str, the driver looks for an adapter, then for
+# methods by which the value adapts itself, by way of two exceptions: that takes three times as long
+# as all the rest of binding it. Adapters that do nothing save that.
 dbapi2.register_adapter(bytes, bytes)
 dbapi2.register_adapter(bool, int)
 dbapi2.register_adapter(type(None), lambda _: None)
@@ -32,7 +31,11 @@ dbapi2.register_adapter(type(None), lambda _: None)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open store: its two connections, its tag, the highest sequence number in it, and how much is pending."""
+    """An open file: its two connections, and what stands in it.
+
+    `tag` is the store's, `last_seq` the highest sequence number of its events, `pending` how many
+    deliveries have not ended. `lock` is the descriptor that keeps other processes out.
+    """
 
     connection: Any
     reader: Any
@@ -42,23 +45,26 @@ class Opened:
     lock: int
 
     def close(self) -> None:
-        """Close the file; the last connection to go, the writing one, writes the log back into it."""
+        """Close the file; the writing connection closes last, and writes the log back into it."""
         self.reader.close()
         self.connection.close()
         os.close(self.lock)
 
     def abandon(self) -> None:
-        """Let go of a file whose sync has failed, without writing or syncing anything again.
+        """Close a file whose sync has failed, without writing or syncing anything again.
 
-        The last connection to go can only read, so that SQLite leaves the log where it is.
+        The last connection to close can only read, so that SQLite leaves the log where it is.
         """
         self.connection.close()
         self.reader.close()
         os.close(self.lock)
 
 
-def open_file(path: Path) -> Opened:
-    """Lock the file, check it, migrate, recover; raise StoreUnusable with the remedy."""
+def open_file(path: Path, busy: float) -> Opened:
+    """Lock the file, check it, migrate, recover; raise StoreUnusable with the remedy.
+
+    A foreign lock on the file is waited for `busy` seconds.
+    """
     if dbapi2.sqlite_version_info < _SAFE:
         raise StoreUnusable(
             f"SQLite {dbapi2.sqlite_version} can corrupt a WAL database; install pysqlite3 >= 0.6.1"
@@ -75,10 +81,10 @@ def open_file(path: Path) -> Opened:
                 f"{path} can't be made or written: {error.strerror}; check the folder and its mode"
             ) from error
         try:
-            connection = _connect(path)
+            connection = _connect(path, busy)
             opened.callback(connection.close)
             tag, last_seq = _prepare(path, connection)
-            reader = _connect(f"{path.absolute().as_uri()}?mode=ro")
+            reader = _connect(f"{path.absolute().as_uri()}?mode=ro", busy)
             opened.callback(reader.close)
             reader.execute("PRAGMA wal_autocheckpoint = 0")
             pending = backlog.pending(reader)
@@ -91,11 +97,11 @@ def open_file(path: Path) -> Opened:
         return Opened(connection, reader, tag, last_seq, pending, lock)
 
 
-def _connect(name: Path | str) -> Any:
+def _connect(name: Path | str, busy: float) -> Any:
     return dbapi2.connect(
         name,
         uri=isinstance(name, str),
-        timeout=_BUSY,
+        timeout=busy,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
@@ -103,15 +109,15 @@ def _connect(name: Path | str) -> Any:
 
 
 def _prepare(path: Path, connection: Any) -> tuple[int, int]:
-    """Bring the file to the newest schema and recover; return its tag and the highest sequence number."""
+    """Bring the file to the newest schema and recover; return its tag and the highest `seq`."""
     if not path.stat().st_size:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(
-        "PRAGMA fullfsync = ON"
-    )  # macOS: a plain fsync there does not reach the disk
+    # On macOS a plain fsync does not reach the disk:
+    # https://sqlite.org/pragma.html#pragma_fullfsync
+    connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA cache_size = -16384")
     if connection.execute("PRAGMA synchronous").fetchone() != (2,):
         raise StoreUnusable(f"{path}: this SQLite does not sync every commit")
@@ -129,35 +135,36 @@ def _prepare(path: Path, connection: Any) -> tuple[int, int]:
     tag = _meta(connection, "tag")
     last_seq = _recover(connection, tag)
     connection.execute("COMMIT")
-    # Now the file itself tells what it is, without its log.
+    # Now the file itself tells whose it is, also without its log.
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     return tag, last_seq
 
 
 def _recover(connection: Any, tag: int) -> int:
-    """Make what the last process had in its hands pending in the store; return the highest sequence number."""
+    """Make pending what the last process had claimed or in memory; return the highest `seq`."""
     connection.execute("UPDATE delivery SET state = 0, token = NULL WHERE state = 1")
     mark = _meta(connection, "mark")
-    found = connection.execute(f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq >= ?", (mark,))
+    events = connection.execute(f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq >= ?", (mark,))
     missing: list[Any] = []
-    for row in found:
+    for row in events:
         owed = rows.read_owed(row[8])
         known = {
             n for (n,) in connection.execute("SELECT n FROM delivery WHERE event = ?", (row[0],))
         }
         event = rows.read_event(row, tag) if len(known) < len(owed) else None
         if event is not None:
-            for n, one in enumerate(owed):
+            for n, delivery in enumerate(owed):
                 if n not in known:
-                    missing += rows.pending_row(event, n, one, event.received_at)
-    insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, missing)
+                    since = rows.accepted_at(event)
+                    missing += rows.pending_row(event, n, delivery, since)
+    rows.insert_many(connection, rows.INSERT_DELIVERIES, "", rows.DELIVERY_WIDTH, missing)
     (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
     connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (last + 1,))
     return int(last)
 
 
 def _check_header(path: Path) -> None:
-    """Raise StoreUnusable if the file is none of ours, before anything of it is touched.
+    """Raise StoreUnusable if the file is not a relay's, before anything of it is touched.
 
     The header's format: https://sqlite.org/fileformat2.html#the_database_header
     """
@@ -177,8 +184,8 @@ def _check_header(path: Path) -> None:
 def _check_version(path: Path, version: int) -> None:
     if version > len(VERSIONS):
         raise StoreUnusable(
-            f"{path} was written by a newer relay (schema {version}, this one knows {len(VERSIONS)}); "
-            "run that version, or start with another file"
+            f"{path} was written by a newer relay (schema {version}, this one knows "
+            f"{len(VERSIONS)}); run that version, or start with another file"
         )
 
 
@@ -194,6 +201,7 @@ def _lock(path: Path) -> int:
     except OSError:
         os.close(handle)
         raise StoreUnusable(
-            f"{path} is in use by another relay; stop that one, or give this one a `store` of its own"
+            f"{path} is in use by another relay; stop that one, "
+            "or give this one a `store` of its own"
         ) from None
     return handle

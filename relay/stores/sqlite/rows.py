@@ -1,16 +1,20 @@
-"""Values to SQLite rows and back; the formats in which headers, query and what is owed are stored."""
+"""Values to SQLite rows and back: the formats in which everything is stored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from relay.clock import Steady, Wall
 from relay.delivery.settle import Attempt
 from relay.errors import DeliveryReason
 from relay.event import SEQ_SHIFT, Delivery, DeliveryState, Event, Owed, format_id
-from relay.stores.contract import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
+from relay.stores.records import Append, AttemptRecord, DeliveryRecord, EventRecord, Settle
 
 EVENT_COLUMNS = "seq,received,route,sender,type,key,dedupe_id,quarantined,owed,query,headers,body"
-DELIVERY_COLUMNS = "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,ordering,partition"
+DELIVERY_COLUMNS = (
+    "event,n,target,forward,state,attempts,since,due,token,settled,reason,status,detail,"
+    "ordering,partition"
+)
 ATTEMPT_COLUMNS = "event,n,at,attempt,duration,status,reason,detail"
 EVENT_WIDTH = EVENT_COLUMNS.count(",") + 1
 DELIVERY_WIDTH = DELIVERY_COLUMNS.count(",") + 1
@@ -18,12 +22,31 @@ ATTEMPT_WIDTH = ATTEMPT_COLUMNS.count(",") + 1
 INSERT_DELIVERIES = f"INSERT INTO delivery ({DELIVERY_COLUMNS})"
 MOST = (1 << 63) - 1  # the largest number of a column
 _DETAIL = 500  # characters of an error that are kept
+_ROWS = 64  # rows of one statement at most; the driver keeps a statement for each number up to it
 
 Row = tuple[Any, ...]
 
 
+def insert_many(connection: Any, head: str, tail: str, width: int, values: Sequence[Any]) -> int:
+    """Run `head VALUES (…),(…) tail` over rows that stand one after another in `values`.
+
+    Each row has `width` values. Return how many rows that inserted or updated.
+    """
+    marks = "(" + ",".join("?" * width) + ")"
+    changed = 0
+    for start in range(0, len(values), _ROWS * width):
+        part = values[start : start + _ROWS * width]
+        sql = f"{head} VALUES {','.join([marks] * (len(part) // width))} {tail}"
+        changed += connection.execute(sql, part).rowcount
+    return changed
+
+
 def write_headers(headers: Mapping[str, str]) -> bytes:
-    """Write headers a line each; HTTP keeps line feeds out of both names and values, and colons out of names."""
+    """Write headers a line each, as `name:value`.
+
+    HTTP keeps line feeds out of names and values, and colons out of names:
+    https://www.rfc-editor.org/rfc/rfc9110.html#name-field-values
+    """
     return "\n".join(map(":".join, headers.items())).encode("utf-8", "surrogateescape")
 
 
@@ -36,13 +59,16 @@ def read_headers(stored: bytes) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def text(given: str) -> str:
+def text(value: str) -> str:
     """Return text that any database takes: half a surrogate pair is no character."""
-    return given if given.isascii() else given.encode("utf-8", "replace").decode()
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
-def seq_at(at: float) -> int:
-    """Return the lowest sequence number of an event accepted at that time; a time far ahead is like any later one."""
+def seq_at(at: Wall) -> int:
+    """Return the lowest sequence number of an event accepted at a time, in seconds since the epoch.
+
+    A time that is too far ahead for a number is like any later one.
+    """
     return min(int(at * 1000) << SEQ_SHIFT, MOST)
 
 
@@ -66,19 +92,22 @@ def event_row(append: Append) -> Row:
 
 
 def write_owed(owed: Sequence[Owed]) -> str:
-    """Write what an event owes, a line each; names hold neither tabs nor line feeds."""
+    """Write an event's owed deliveries, a line each; names hold neither tabs nor line feeds."""
     return "\n".join(
         [
-            f"{one.forward}\t{one.target}\t{one.partition}"
-            if one.partition
-            else f"{one.forward}\t{one.target}"
-            for one in owed
+            f"{delivery.forward}\t{delivery.target}\t{delivery.partition}"
+            if delivery.partition
+            else f"{delivery.forward}\t{delivery.target}"
+            for delivery in owed
         ]
     )
 
 
 def read_owed(written: str) -> list[Owed]:
-    """Return what an event owes, in its order; which of it is in order of keys stands in the deliveries' rows."""
+    """Return an event's owed deliveries, in the order of its forwards.
+
+    Whether a delivery is ordered stands in its row alone: ordered ones always have a row.
+    """
     parts = (line.split("\t") for line in written.split("\n") if line)
     return [
         Owed(part[0], part[1], partition=int(part[2]) if len(part) > 2 else 0) for part in parts
@@ -103,14 +132,27 @@ def read_event(row: Row, tag: int) -> Event:
 
 
 def ordering(event: Event, owed: Owed) -> str:
-    """Return what a delivery is in order with: its forward's other deliveries of events with the same key."""
+    """Return the name that a delivery shares with all that it is in order with; '' if with none.
+
+    Those are its forward's other deliveries of events with the same key.
+    """
     return f"{event.route}\t{owed.forward}\t{text(event.key)}" if owed.ordered else ""
 
 
-def pending_row(event: Event, n: int, owed: Owed, since: float, *, parked: bool = False) -> Row:
-    """Return the row of a delivery that waits in the store from the start; a parked one waits for another.
+def accepted_at(event: Event) -> Steady:
+    """Return when an event was accepted, by the steady clock.
 
-    Its budget counts from `since`.
+    Only the wall clock's time is stored. The steady clock starts from it with each process, so that
+    they differ by as much as the wall clock was set since.
+    """
+    return Steady(event.received_at)
+
+
+def pending_row(event: Event, n: int, owed: Owed, since: Steady, *, parked: bool = False) -> Row:
+    """Return the row of a delivery that waits in the store from the start.
+
+    Its values are in the order of DELIVERY_COLUMNS. It is due at `since`, from when its budget
+    counts; if it is `parked`, once another has ended.
     """
     return (
         event.seq, n, owed.target, owed.forward, DeliveryState.PENDING.value, 0, since,
@@ -163,7 +205,7 @@ def read_delivery(row: Row, event: Event, token: int) -> Delivery:
 
 
 def delivery_record(row: Row, tag: int, tried: tuple[AttemptRecord, ...] = ()) -> DeliveryRecord:
-    """Return what people are told of a row in the order of DELIVERY_COLUMNS."""
+    """Return the record of a delivery from its row in the order of DELIVERY_COLUMNS."""
     seq, n, target, forward, state, attempts, _, due, _, settled, reason, status, detail, _, _ = row
     return DeliveryRecord(
         format_id(seq, tag), n, forward, target, DeliveryState(state), attempts, due, settled,
@@ -174,10 +216,13 @@ def delivery_record(row: Row, tag: int, tried: tuple[AttemptRecord, ...] = ()) -
 def event_record(
     row: Row, tag: int, deliveries: Mapping[int, Row], tried: Mapping[int, list[AttemptRecord]]
 ) -> EventRecord:
-    """Return what people are told of an event; what it owes without a row is in a lane's memory: pending."""
+    """Return the record of an event from its row in the order of EVENT_COLUMNS.
+
+    A delivery without a row is in a lane's memory: pending.
+    """
     event = read_event(row, tag)
     records = []
     for n, owed in enumerate(read_owed(row[8])):
-        stored = deliveries.get(n) or pending_row(event, n, owed, event.received_at)
+        stored = deliveries.get(n) or pending_row(event, n, owed, accepted_at(event))
         records.append(delivery_record(stored, tag, tuple(tried.get(n, ()))))
     return EventRecord(event, bool(row[7]), tuple(records))

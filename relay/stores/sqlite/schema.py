@@ -1,11 +1,12 @@
-"""The SQLite schema, by version. A version is never edited once released; the next one is added below.
+"""The SQLite schema, by version; a version that was released is never edited.
 
-An event that is delivered straight from memory costs two rows: its own, and one per delivery that says how
-it ended. A delivery gets its row when it is first settled, or at accept if it has to wait in the store. The
-partial indexes hold only what waits or is dead, so that their size follows the backlog, not the history.
-A delivery that waits for another of its `ordering` to end has no `due`: of each ordering, one at most has.
-`partitions`: into how many lanes a target's deliveries are divided, where that is not one.
-`mark`: all that events below it owe have rows; what events from it on owe without a row was in memory.
+An event that is delivered straight from memory costs two rows: its own, and one per delivery that
+says how it ended. A delivery gets its row when it is first settled, or at accept if it has to wait
+in the store. The partial indexes hold only what waits or is dead, so that their size follows the
+backlog, not the history. A delivery that waits for another of its `ordering` to end has no `due`:
+of each ordering, one at most has. `partitions`: into how many lanes a target's deliveries are
+divided, where that is not one. `mark`: all that events below it owe have rows; what events from it
+on owe without a row was in memory.
 """
 
 VERSIONS = (
@@ -68,7 +69,8 @@ VERSIONS = (
     """
     ALTER TABLE delivery ADD COLUMN ordering TEXT NOT NULL DEFAULT '';
     CREATE TABLE paused (target TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
-    CREATE INDEX delivery_ordered ON delivery (target, ordering) WHERE state IN (0, 1) AND ordering != '';
+    CREATE INDEX delivery_ordered ON delivery (target, ordering)
+        WHERE state IN (0, 1) AND ordering != '';
     """,
     """
     ALTER TABLE delivery ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;

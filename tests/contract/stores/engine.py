@@ -1,6 +1,7 @@
-"""What the suite needs of an engine besides the store itself: opening it again, and filling its disk."""
+"""The suite's engines: a store that can be opened again and whose disk can be filled."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -9,11 +10,12 @@ from relay.clock import Steady, Wall
 from relay.delivery.settle import Attempt, Settlement, Verdict
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event, Owed
-from relay.stores.contract import Append, Commit, Settle, Store
+from relay.stores.contract import Store
+from relay.stores.records import Append, Commit, Settle
 from relay.stores.sqlite.engine import SqliteStore
 
 T = TypeVar("T")
-NOW = 1_700_000_000.0
+NOW = Steady(1_700_000_000.0)
 DEADLINE = 20.0  # seconds after which something that should have happened counts as lost
 
 
@@ -37,7 +39,10 @@ class Engine(Protocol):
 
 
 class SqliteEngine:
-    """SQLite on a file; a disk is filled by a limit on its pages."""
+    """SQLite on a file; a disk is filled by a limit on its pages.
+
+    The mark moves with each batch, so that it has every chance to pass what is in memory alone.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,7 +50,7 @@ class SqliteEngine:
 
     async def open(self, observe: Callable[[Commit], None] = lambda _: None) -> SqliteStore:
         """Open a store on the file."""
-        store = SqliteStore(self.path, observe=observe)
+        store = SqliteStore(self.path, observe=observe, mark_every=0.0)
         await store.open()
         self._stores.append(store)
         return store
@@ -72,7 +77,7 @@ class SqliteEngine:
     def _pragma(self, store: Store, text: str) -> None:
         # On the writer's own connection, as the limit is the connection's; SQLite serialises the two threads.
         assert isinstance(store, SqliteStore)
-        store._connection.execute(f"PRAGMA {text}").fetchall()
+        store.database.opened.connection.execute(f"PRAGMA {text}").fetchall()
 
 
 class Appender:
@@ -80,12 +85,13 @@ class Appender:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.token = secrets.randbits(62)  # a lane's
         self.committed: list[str] = []
-        self.released: list[str] = []
+        self.not_committed: list[str] = []
 
     def event(self, now: float = NOW, **facts: Any) -> Event:
         """Return an event with a number and id of its own."""
-        seq, event_id = self.store.allocate(now)
+        seq, event_id = self.store.writing.allocate(Wall(now))
         standard: dict[str, Any] = {
             "route": "hello", "sender": "", "type": "push", "key": "k", "dedupe_id": "", "received_at": now,
             "headers": {"content-type": "application/json"}, "query": {"q": "1"}, "raw": b'{"a": 1}',
@@ -104,10 +110,17 @@ class Appender:
         """Start an append; `targets` says of each whether its delivery is held in memory."""
         targets = {"inbox": False} if targets is None else targets
         owed = tuple(Owed(f"to-{target}", target, ordered) for target in targets)
-        return self.store.append(
-            Append(event, owed, tuple(targets.values()), event.received_at, quarantined, until),
+        return self.store.writing.append(
+            Append(
+                event,
+                owed,
+                tuple(targets.values()),
+                Steady(event.received_at),
+                quarantined,
+                until - event.received_at if until else 0.0,
+            ),
             lambda: self.committed.append(event.id),
-            lambda: self.released.append(event.id),
+            lambda: self.not_committed.append(event.id),
         )
 
     async def append(
@@ -126,15 +139,13 @@ class Appender:
 
     def held(self, event: Event, n: int = 0, target: str = "inbox") -> Delivery:
         """Return a delivery as a lane holds it in memory after the append."""
-        return Delivery(
-            event, n, f"to-{target}", target, 0, event.received_at, token_of(self.store)
-        )
+        since = Steady(event.received_at)
+        return Delivery(event, n, f"to-{target}", target, 0, since, self.token)
 
 
-def token_of(store: Store) -> int:
-    """Return the token under which the store's process holds deliveries in memory."""
-    assert isinstance(store, SqliteStore)
-    return store.token
+def after(seconds: float) -> Steady:
+    """Return the time that many seconds after NOW."""
+    return Steady(NOW + seconds)
 
 
 async def soon(awaitable: "asyncio.Future[T]") -> T:
@@ -170,7 +181,7 @@ def start_settle(
     """Settle, and return what is set once it is on disk."""
     done = asyncio.Event()
     attempt = Attempt(Wall(at), 0.25, status, detail=detail)
-    store.settle(Settle(delivery, settlement, attempt, at, done.set))
+    store.delivering.settle(Settle(delivery, settlement, attempt, Steady(at), done.set))
     return done
 
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from relay.clock import Wall
 from relay.errors import StoreUnavailable
 from relay.event import DeliveryState, Event, parse_id
-from relay.stores.contract import Commit, Store
+from relay.stores.contract import Store
+from relay.stores.records import Commit
 from tests.contract.stores.engine import NOW, Appender, Engine, soon
 
 LATER = time.time() + 3600  # deduplication asks the real clock
@@ -18,7 +20,7 @@ EARLIER = time.time() - 1
 
 
 async def found(store: Store, event: Event) -> Event:
-    (record,) = await store.find(event.id)
+    (record,) = await store.asking.find(event.id)
     return record.event
 
 
@@ -29,7 +31,7 @@ async def test_what_is_appended_is_found_whole(store: Store, appender: Appender)
         headers={"content-type": "text/x; a=b", "x-empty": "", "x-colons": "a: b:c", "x-raw": "\udcff", "x-utf8": "ä"},
         query={"q": "1", "empty": "", "a b": "c&d=e", "ä": "ö"}, now=NOW + 0.123,
     )  # fmt: skip
-    (record,) = await store.find(event.id)
+    (record,) = await store.asking.find(event.id)
     assert record.event == event
     assert record.quarantined is False
 
@@ -37,7 +39,7 @@ async def test_what_is_appended_is_found_whole(store: Store, appender: Appender)
 async def test_what_is_owed_is_pending(store: Store, appender: Appender) -> None:
     """Each delivery is there from the start, in the order of the forwards, held in memory or not."""
     event = await appender.append({"inbox": True, "chat": False, "crm": True})
-    (record,) = await store.find(event.id)
+    (record,) = await store.asking.find(event.id)
     assert [(d.n, d.target, d.forward) for d in record.deliveries] == [
         (0, "inbox", "to-inbox"), (1, "chat", "to-chat"), (2, "crm", "to-crm"),
     ]  # fmt: skip
@@ -49,7 +51,7 @@ async def test_what_is_owed_is_pending(store: Store, appender: Appender) -> None
 async def test_event_that_owes_nothing_is_kept(store: Store, appender: Appender) -> None:
     """An event that no forward takes is stored all the same."""
     event = await appender.append({})
-    (record,) = await store.find(event.id)
+    (record,) = await store.asking.find(event.id)
     assert record.deliveries == ()
 
 
@@ -57,7 +59,7 @@ async def test_quarantined_event_is_marked(store: Store, appender: Appender) -> 
     """What is quarantined can be told from what was accepted."""
     event = appender.event()
     await soon(appender.start(event, {}, quarantined=True))
-    (record,) = await store.find(event.id)
+    (record,) = await store.asking.find(event.id)
     assert record.quarantined is True
 
 
@@ -70,7 +72,7 @@ async def test_committed_is_called_before_the_answer(appender: Appender) -> None
     await soon(future)
     await asyncio.sleep(0)
     assert seen == [[event.id]]
-    assert appender.released == []
+    assert appender.not_committed == []
 
 
 async def test_unknown_id_is_not_found(store: Store, appender: Appender) -> None:
@@ -78,18 +80,18 @@ async def test_unknown_id_is_not_found(store: Store, appender: Appender) -> None
     event = await appender.append()
     other = event.id[:-1] + ("0" if event.id[-1] != "0" else "1")
     for text in (other, "evt_" + "f" * 26, "nothing", "", "%", event.id.upper(), "\udcff", "a\0b"):
-        assert await store.find(text) == []
+        assert await store.asking.find(text) == []
 
 
 async def test_huge_number_in_an_id_is_not_found(store: Store, appender: Appender) -> None:
     """An id of this very store with a number beyond any event's is simply not there."""
     event = await appender.append()
-    assert await store.find("evt_" + "f" * 16 + event.id[-10:]) == []
+    assert await store.asking.find("evt_" + "f" * 16 + event.id[-10:]) == []
 
 
 async def test_ids_rise_and_name_their_store(store: Store) -> None:
     """Numbers rise with each event, also when the clock stands still or goes back."""
-    ids = [store.allocate(now)[1] for now in (NOW, NOW, NOW - 3600, NOW + 1)]
+    ids = [store.writing.allocate(Wall(now))[1] for now in (NOW, NOW, NOW - 3600, NOW + 1)]
     assert ids == sorted(set(ids))
     tags = {parsed[1] for text in ids if (parsed := parse_id(text))}
     assert len(tags) == 1
@@ -101,7 +103,7 @@ async def test_ids_go_on_rising_after_reopen(
     """After a restart with a clock that went back, ids rise all the same, under the store's own tag."""
     before = await appender.append(now=NOW + 1000)
     await engine.close(store)
-    seq, event_id = (await engine.open()).allocate(NOW)
+    seq, event_id = (await engine.open()).writing.allocate(Wall(NOW))
     assert seq > before.seq
     assert event_id > before.id
     assert event_id[-10:] == before.id[-10:]
@@ -113,10 +115,10 @@ async def test_duplicate_in_one_batch(store: Store, appender: Appender) -> None:
     answers = await soon(asyncio.gather(*(appender.start(event, until=LATER) for event in events)))
     assert answers == ["", *[events[0].id] * 4]
     assert appender.committed == [events[0].id]
-    assert sorted(appender.released) == sorted(event.id for event in events[1:])
+    assert sorted(appender.not_committed) == sorted(event.id for event in events[1:])
     assert (await found(store, events[0])).raw == b"0"
     for event in events[1:]:
-        assert await store.find(event.id) == []
+        assert await store.asking.find(event.id) == []
 
 
 async def test_duplicate_in_a_later_batch(store: Store, appender: Appender) -> None:
@@ -124,8 +126,8 @@ async def test_duplicate_in_a_later_batch(store: Store, appender: Appender) -> N
     first = await appender.append({"inbox": False}, dedupe_id="same", until=LATER)
     again = appender.event(dedupe_id="same", raw=b"other")
     assert await soon(appender.start(again, until=LATER)) == first.id
-    assert appender.released == [again.id]
-    assert (await store.counts()).pending == {"inbox": 1}
+    assert appender.not_committed == [again.id]
+    assert (await store.asking.counts()).pending == {"inbox": 1}
     assert (await found(store, first)).raw == first.raw
 
 
@@ -163,7 +165,7 @@ async def test_event_is_found_by_the_senders_id(store: Store, appender: Appender
     """`relay why` takes the id that the sender knows, too."""
     one = await appender.append(dedupe_id="same", until=LATER)
     two = await appender.append(dedupe_id="same", route="other", until=LATER)
-    assert [record.event.id for record in await store.find("same")] == [two.id, one.id]
+    assert [record.event.id for record in await store.asking.find("same")] == [two.id, one.id]
 
 
 async def test_many_appends_share_commits(engine: Engine) -> None:
@@ -177,8 +179,8 @@ async def test_many_appends_share_commits(engine: Engine) -> None:
     assert sum(commit.operations for commit in commits) == 500
     assert len(commits) < 50
     assert all(commit.duration > 0 for commit in commits)
-    assert (await store.counts()).pending == {"inbox": 500}
-    assert store.waiting == 0
+    assert (await store.asking.counts()).pending == {"inbox": 500}
+    assert store.writing.waiting == 0
 
 
 async def test_more_than_one_batch_holds(engine: Engine) -> None:
@@ -188,11 +190,11 @@ async def test_more_than_one_batch_holds(engine: Engine) -> None:
     appender = Appender(store)
     events = [appender.event() for _ in range(2500)]
     futures = [appender.start(event, {"inbox": True, "chat": False}) for event in events]
-    assert store.waiting == 2500
+    assert store.writing.waiting == 2500
     await soon(asyncio.gather(*futures))
     assert appender.committed == [event.id for event in events]
     assert len(commits) >= 3
-    assert (await store.counts()).pending["chat"] == 2500
+    assert (await store.asking.counts()).pending["chat"] == 2500
 
 
 async def test_closing_commits_what_waits(engine: Engine, store: Store, appender: Appender) -> None:
@@ -201,7 +203,7 @@ async def test_closing_commits_what_waits(engine: Engine, store: Store, appender
     await engine.close(store)
     assert [await soon(future) for future in futures] == [""] * 20
     assert len(appender.committed) == 20
-    assert (await (await engine.open()).counts()).pending == {"inbox": 20}
+    assert (await (await engine.open()).asking.counts()).pending == {"inbox": 20}
 
 
 async def test_waiter_that_went_away_changes_nothing(store: Store, appender: Appender) -> None:

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from relay.clock import Steady
 from relay.delivery.settle import Settlement
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event
-from relay.stores.contract import DeliveryRecord, Store
+from relay.stores.contract import Store
+from relay.stores.records import DeliveryRecord
 from tests.contract.stores.engine import (
     DEADLINE,
     DELIVERED,
@@ -15,25 +17,25 @@ from tests.contract.stores.engine import (
     NOW,
     Appender,
     Engine,
+    after,
     dead,
     retry,
     settle,
     start_settle,
-    token_of,
 )
 
 MANY = 10**9
 
 
 async def record(store: Store, event: Event, n: int = 0) -> DeliveryRecord:
-    (found,) = await store.find(event.id)
+    (found,) = await store.asking.find(event.id)
     return found.deliveries[n]
 
 
 async def claim(
     store: Store, now: float = NOW, *, limit: int = 100, size: int = MANY
 ) -> list[Delivery]:
-    return (await store.claim("inbox", now, limit, size)).deliveries
+    return (await store.delivering.claim("inbox", Steady(now), limit, size)).deliveries
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
@@ -63,7 +65,7 @@ async def test_end_is_recorded(
     found = await record(store, event)
     assert (found.state, found.reason, found.attempts) == (state, reason, attempts)
     assert (found.settled_at, found.due, found.status, found.detail) == (NOW + 7, None, 210, "told")
-    assert (await store.counts()).pending == {}
+    assert (await store.asking.counts()).pending == {}
     assert await claim(store, NOW + 10**6) == []
 
 
@@ -75,7 +77,7 @@ async def test_retry_waits_until_it_is_due(store: Store, appender: Appender, *, 
     await settle(store, delivery, retry(NOW + 60), status=500)
     found = await record(store, event)
     assert (found.state, found.due, found.settled_at) == (DeliveryState.PENDING, NOW + 60, None)
-    early = await store.claim("inbox", NOW + 59, 10, MANY)
+    early = await store.delivering.claim("inbox", after(59), 10, MANY)
     assert (early.deliveries, early.next_due) == ([], NOW + 60)
     (again,) = await claim(store, NOW + 60)
     assert (again.attempts, again.since, again.event) == (1, NOW, event)
@@ -136,19 +138,19 @@ async def test_claim_is_of_one_target(store: Store, appender: Appender) -> None:
     event = await appender.append({"chat": False, "inbox": False})
     (taken,) = await claim(store)
     assert (taken.target, taken.forward, taken.n) == ("inbox", "to-inbox", 1)
-    (other,) = (await store.claim("chat", NOW, 10, MANY)).deliveries
+    (other,) = (await store.delivering.claim("chat", NOW, 10, MANY)).deliveries
     assert (other.event.id, other.n) == (event.id, 0)
-    assert (await store.claim("nowhere", NOW, 10, MANY)).deliveries == []
+    assert (await store.delivering.claim("nowhere", NOW, 10, MANY)).deliveries == []
 
 
 async def test_claim_heeds_its_limit(store: Store, appender: Appender) -> None:
     """At most `limit` are taken; the rest waits for the next claim."""
     for _ in range(5):
         await appender.append()
-    first = await store.claim("inbox", NOW, 3, MANY)
+    first = await store.delivering.claim("inbox", NOW, 3, MANY)
     assert len(first.deliveries) == 3
     assert first.next_due == NOW
-    second = await store.claim("inbox", NOW, 3, MANY)
+    second = await store.delivering.claim("inbox", NOW, 3, MANY)
     assert len(second.deliveries) == 2
     assert second.next_due is None
 
@@ -174,7 +176,7 @@ async def test_claimed_is_not_claimed_again(store: Store, appender: Appender) ->
     await appender.append()
     assert len(await claim(store)) == 1
     assert await claim(store) == []
-    assert (await store.counts()).pending == {"inbox": 1}
+    assert (await store.asking.counts()).pending == {"inbox": 1}
 
 
 async def test_held_delivery_is_not_claimed(store: Store, appender: Appender) -> None:
@@ -189,7 +191,7 @@ async def test_each_claim_has_a_token_of_its_own(store: Store, appender: Appende
     await appender.append()
     (one,) = await claim(store, limit=1)
     (two,) = await claim(store, limit=1)
-    assert len({one.token, two.token, token_of(store)}) == 3
+    assert len({one.token, two.token, appender.token}) == 3
 
 
 async def test_stale_owner_cannot_settle(store: Store, appender: Appender) -> None:
@@ -230,7 +232,7 @@ async def test_owner_from_before_a_restart_cannot_settle(
     assert {d.event.id for d in await claim(reopened)} == {held.id, stored.id}
     for delivery in (old, claimed):
         await settle(reopened, delivery, DELIVERED)
-    assert (await reopened.counts()).pending == {"inbox": 2}
+    assert (await reopened.asking.counts()).pending == {"inbox": 2}
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ async def test_replay_begins_anew(
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
     await settle(store, delivery, end)
-    assert await store.replay(event.seq, 0, NOW + 500) is True
+    assert await store.operating.replay(event.seq, 0, after(500)) is True
     found = await record(store, event)
     assert (found.state, found.attempts, found.reason, found.due) == (
         DeliveryState.PENDING,
@@ -262,12 +264,12 @@ async def test_only_what_has_ended_is_replayed(store: Store, appender: Appender)
     """Pending, claimed, held and unknown deliveries are left alone: nobody gets an event twice at once."""
     waiting = await appender.append()
     held = await appender.append({"inbox": True})
-    assert await store.replay(waiting.seq, 0, NOW + 1) is False
-    assert await store.replay(held.seq, 0, NOW + 1) is False
-    assert await store.replay(waiting.seq, 5, NOW + 1) is False
-    assert await store.replay(12345, 0, NOW + 1) is False
+    assert await store.operating.replay(waiting.seq, 0, after(1)) is False
+    assert await store.operating.replay(held.seq, 0, after(1)) is False
+    assert await store.operating.replay(waiting.seq, 5, after(1)) is False
+    assert await store.operating.replay(12345, 0, after(1)) is False
     assert len(await claim(store)) == 1
-    assert await store.replay(waiting.seq, 0, NOW + 1) is False
+    assert await store.operating.replay(waiting.seq, 0, after(1)) is False
     assert (await record(store, waiting)).state is DeliveryState.CLAIMED
 
 
@@ -275,7 +277,9 @@ async def test_second_replay_waits_for_the_first(store: Store, appender: Appende
     """Of two replays at once, one counts."""
     event = await appender.append({"inbox": True})
     await settle(store, appender.held(event), dead())
-    answers = await asyncio.gather(*(store.replay(event.seq, 0, NOW + n) for n in range(3)))
+    answers = await asyncio.gather(
+        *(store.operating.replay(event.seq, 0, after(n)) for n in range(3))
+    )
     assert sorted(answers) == [False, False, True]
 
 
@@ -283,8 +287,8 @@ async def test_bury_ends_what_has_no_target_any_more(store: Store, appender: App
     """Pending deliveries of removed targets are dead with the reason; the others stay as they are."""
     event = await appender.append({"inbox": False, "old": False, "older": False})
     await appender.append({"old": False})
-    (taken,) = (await store.claim("older", NOW, 10, MANY)).deliveries
-    buried = await store.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, NOW + 3)
+    (taken,) = (await store.delivering.claim("older", NOW, 10, MANY)).deliveries
+    buried = await store.operating.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, after(3))
     assert buried == {"old": 2, "older": 1}
     found = await record(store, event, 1)
     assert (found.state, found.reason, found.settled_at) == (
@@ -292,18 +296,20 @@ async def test_bury_ends_what_has_no_target_any_more(store: Store, appender: App
         "target_removed",
         NOW + 3,
     )
-    assert (await store.counts()).pending == {"inbox": 1}
+    assert (await store.asking.counts()).pending == {"inbox": 1}
     await settle(store, taken, DELIVERED)
     assert (await record(store, event, 2)).state is DeliveryState.DEAD
-    assert await store.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, NOW + 4) == {}
+    assert (
+        await store.operating.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, after(4)) == {}
+    )
 
 
 async def test_what_is_buried_can_be_replayed(store: Store, appender: Appender) -> None:
     """Once the target is back, so is what it was owed."""
     event = await appender.append({"old": False})
-    await store.bury([], DeliveryReason.TARGET_REMOVED.value, NOW)
-    assert await store.replay(event.seq, 0, NOW + 1) is True
-    (again,) = (await store.claim("old", NOW + 1, 10, MANY)).deliveries
+    await store.operating.bury([], DeliveryReason.TARGET_REMOVED.value, NOW)
+    assert await store.operating.replay(event.seq, 0, after(1)) is True
+    (again,) = (await store.delivering.claim("old", after(1), 10, MANY)).deliveries
     assert again.event.id == event.id
 
 
@@ -314,10 +320,10 @@ async def test_replayed_delivery_of_a_held_event_outlives_a_restart(
     event = await appender.append({"inbox": True, "chat": True, "crm": True})
     await settle(store, appender.held(event, 0, "inbox"), DELIVERED)
     await settle(store, appender.held(event, 1, "chat"), dead())
-    assert await store.replay(event.seq, 1, NOW + 1) is True
+    assert await store.operating.replay(event.seq, 1, after(1)) is True
     await engine.close(store)
     reopened = await engine.open()
-    (found,) = await reopened.find(event.id)
+    (found,) = await reopened.asking.find(event.id)
     assert [delivery.state.word for delivery in found.deliveries] == [
         "delivered",
         "pending",
@@ -332,7 +338,7 @@ async def test_settled_is_called_once_it_is_on_disk(store: Store, appender: Appe
     assert not done.is_set()
     await asyncio.wait_for(done.wait(), DEADLINE)
     assert (await record(store, event)).state is DeliveryState.DELIVERED
-    assert store.waiting == 0
+    assert store.writing.waiting == 0
 
 
 async def test_what_is_due_later_than_its_target_ever_waits_is_due_now(
@@ -341,7 +347,10 @@ async def test_what_is_due_later_than_its_target_ever_waits_is_due_now(
     """Each target has a limit of its own; what lies within it waits on, and so do targets without one."""
     for target in ("quick", "slow", "other"):
         await appender.append({target: False}, now=NOW + 100)
-    assert await store.hasten({}, NOW) == 0
-    assert await store.hasten({"quick": NOW + 50, "slow": NOW + 150}, NOW) == 1
-    due = [await store.claim(target, NOW, 10, 1 << 20) for target in ("quick", "slow", "other")]
+    assert await store.delivering.hasten({}, NOW) == 0
+    assert await store.delivering.hasten({"quick": 50.0, "slow": 150.0}, NOW) == 1
+    due = [
+        await store.delivering.claim(target, NOW, 10, 1 << 20)
+        for target in ("quick", "slow", "other")
+    ]
     assert [len(claim.deliveries) for claim in due] == [1, 0, 0]

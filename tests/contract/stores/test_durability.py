@@ -7,13 +7,15 @@ import pytest
 
 from relay.errors import DeliveryReason, StoreUnavailable, StoreUnusable
 from relay.event import DeliveryState, Event
-from relay.stores.contract import Commit, Store
+from relay.stores.contract import Store
+from relay.stores.records import Commit
 from tests.contract.stores.engine import (
     DEADLINE,
     DELIVERED,
     NOW,
     Appender,
     Engine,
+    after,
     dead,
     retry,
     settle,
@@ -25,7 +27,7 @@ MANY = 10**9
 
 
 async def states(store: Store, event: Event) -> list[str]:
-    (found,) = await store.find(event.id)
+    (found,) = await store.asking.find(event.id)
     return [delivery.state.word for delivery in found.deliveries]
 
 
@@ -36,8 +38,8 @@ async def test_held_deliveries_are_pending_after_reopen(
     events = [await appender.append({"inbox": True}, now=NOW + n) for n in range(10)]
     await engine.close(store)
     reopened = await engine.open()
-    assert (await reopened.counts()).pending == {"inbox": 10}
-    claimed = (await reopened.claim("inbox", NOW + 100, 100, MANY)).deliveries
+    assert (await reopened.asking.counts()).pending == {"inbox": 10}
+    claimed = (await reopened.delivering.claim("inbox", after(100), 100, MANY)).deliveries
     assert [delivery.event for delivery in claimed] == events
     assert {delivery.attempts for delivery in claimed} == {0}
 
@@ -54,10 +56,9 @@ async def test_only_what_is_open_comes_back(
 
 
 async def test_recovery_reaches_back_behind_settled_events(
-    engine: Engine, store: Store, appender: Appender, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, store: Store, appender: Appender
 ) -> None:
     """An old event with one open delivery is found again, however many came and ended after it."""
-    monkeypatch.setattr("relay.stores.sqlite.engine._MARK_EVERY", 0.0)
     stuck = await appender.append({"inbox": True, "chat": True})
     await settle(store, appender.held(stuck, 1, "chat"), DELIVERED)
     for _ in range(50):
@@ -66,15 +67,14 @@ async def test_recovery_reaches_back_behind_settled_events(
     await engine.close(store)
     reopened = await engine.open()
     assert await states(reopened, stuck) == ["pending", "delivered"]
-    (claimed,) = (await reopened.claim("inbox", NOW, 100, MANY)).deliveries
+    (claimed,) = (await reopened.delivering.claim("inbox", NOW, 100, MANY)).deliveries
     assert claimed.event == stuck
 
 
 async def test_mark_never_passes_what_is_in_memory(
-    engine: Engine, store: Store, appender: Appender, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, store: Store, appender: Appender
 ) -> None:
     """Whatever the order of appends and settles, in batches of any size, each open delivery comes back."""
-    monkeypatch.setattr("relay.stores.sqlite.engine._MARK_EVERY", 0.0)
     open_ones: set[str] = set()
     for batch in range(20):
         events = [appender.event() for _ in range(batch % 5 + 1)]
@@ -86,7 +86,7 @@ async def test_mark_never_passes_what_is_in_memory(
                 open_ones.add(event.id)
     await engine.close(store)
     reopened = await engine.open()
-    claimed = (await reopened.claim("inbox", NOW, 1000, MANY)).deliveries
+    claimed = (await reopened.delivering.claim("inbox", NOW, 1000, MANY)).deliveries
     assert {delivery.event.id for delivery in claimed} == open_ones
 
 
@@ -95,11 +95,11 @@ async def test_claimed_deliveries_are_pending_after_reopen(
 ) -> None:
     """A claim ends with its process; an attempt that was under way costs nothing."""
     event = await appender.append()
-    assert len((await store.claim("inbox", NOW, 10, MANY)).deliveries) == 1
+    assert len((await store.delivering.claim("inbox", NOW, 10, MANY)).deliveries) == 1
     assert await states(store, event) == ["claimed"]
     await engine.close(store)
     reopened = await engine.open()
-    (again,) = (await reopened.claim("inbox", NOW, 10, MANY)).deliveries
+    (again,) = (await reopened.delivering.claim("inbox", NOW, 10, MANY)).deliveries
     assert (again.event, again.attempts) == (event, 0)
 
 
@@ -111,9 +111,9 @@ async def test_retries_outlive_a_restart(engine: Engine, store: Store, appender:
     )
     await engine.close(store)
     reopened = await engine.open()
-    early = await reopened.claim("inbox", NOW + 599, 10, MANY)
+    early = await reopened.delivering.claim("inbox", after(599), 10, MANY)
     assert (early.deliveries, early.next_due) == ([], NOW + 600)
-    (again,) = (await reopened.claim("inbox", NOW + 600, 10, MANY)).deliveries
+    (again,) = (await reopened.delivering.claim("inbox", after(600), 10, MANY)).deliveries
     assert (again.event, again.attempts, again.since) == (event, 4, NOW)
 
 
@@ -125,7 +125,7 @@ async def test_reopening_again_and_again_changes_nothing(
     await engine.close(store)
     for _ in range(3):
         reopened = await engine.open()
-        assert (await reopened.counts()).pending == {"inbox": 1, "chat": 1}
+        assert (await reopened.asking.counts()).pending == {"inbox": 1, "chat": 1}
         await engine.close(reopened)
 
 
@@ -134,7 +134,7 @@ async def test_second_open_is_refused(engine: Engine, store: Store, appender: Ap
     with pytest.raises(StoreUnusable, match="in use by another relay"):
         await engine.open()
     await appender.append()
-    assert (await store.counts()).pending == {"inbox": 1}
+    assert (await store.asking.counts()).pending == {"inbox": 1}
 
 
 async def test_store_is_free_after_closing(engine: Engine, store: Store) -> None:
@@ -163,9 +163,9 @@ async def test_full_disk_refuses_events(engine: Engine, store: Store, appender: 
     event = appender.event(raw=bytes(100_000))
     with pytest.raises(StoreUnavailable, match="could not commit"):
         await soon(appender.start(event))
-    assert event.id in appender.released
+    assert event.id in appender.not_committed
     assert event.id not in appender.committed
-    assert await store.find(event.id) == []
+    assert await store.asking.find(event.id) == []
 
 
 async def test_refused_event_is_no_duplicate_afterwards(
@@ -208,9 +208,9 @@ async def test_settles_are_kept_until_there_is_space(
     assert not any(one.is_set() for one in done)
     await engine.free_disk(store)
     await asyncio.wait_for(asyncio.gather(*(one.wait() for one in done)), DEADLINE)
-    assert store.waiting == 0
+    assert store.writing.waiting == 0
     for event in events:
-        (found,) = await store.find(event.id)
+        (found,) = await store.asking.find(event.id)
         assert (found.deliveries[0].state, found.deliveries[0].due) == (
             DeliveryState.PENDING,
             NOW + 60,
@@ -257,7 +257,7 @@ async def test_closing_with_a_full_disk_ends(
     await asyncio.wait_for(engine.close(store), DEADLINE)
     assert not any(one.is_set() for one in done)
     reopened = await engine.open()
-    assert (await reopened.counts()).pending["inbox"] >= len(events)
+    assert (await reopened.asking.counts()).pending["inbox"] >= len(events)
 
 
 async def test_closing_commits_what_came_while_a_commit_was_under_way(engine: Engine) -> None:

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from relay.clock import Steady, Wall
 from relay.delivery.settle import Settlement
 from relay.event import Delivery, DeliveryState, Event
 from relay.stores.contract import Store
@@ -22,7 +23,7 @@ from tests.contract.stores.engine import (
 
 
 async def claim(store: Store, now: float = NOW + 100, target: str = "inbox") -> list[Delivery]:
-    return (await store.claim(target, now, 100, 10**9)).deliveries
+    return (await store.delivering.claim(target, Steady(now), 100, 10**9)).deliveries
 
 
 async def claimed(store: Store, now: float = NOW + 100) -> list[str]:
@@ -123,7 +124,7 @@ async def test_replayed_takes_its_old_place(store: Store, appender: Appender) ->
     (head,) = await claim(store)
     await settle(store, head, dead())
     (second,) = await claim(store)
-    assert await store.replay(first.seq, 0, NOW)
+    assert await store.operating.replay(first.seq, 0, NOW)
     assert await claimed(store) == []
     await settle(store, second, DELIVERED)
     (again,) = await claim(store)
@@ -137,7 +138,7 @@ async def test_replay_with_nobody_before_it_goes_at_once(store: Store, appender:
     (first,) = await append(appender, "a")
     (head,) = await claim(store)
     await settle(store, head, dead())
-    assert await store.replay(first.seq, 0, NOW)
+    assert await store.operating.replay(first.seq, 0, NOW)
     assert await claimed(store) == [first.id]
 
 
@@ -154,7 +155,7 @@ async def test_duplicate_takes_no_place(store: Store, appender: Appender) -> Non
 async def test_parked_are_counted_as_pending(store: Store, appender: Appender) -> None:
     """What waits for its turn is pending, and its events stay."""
     await append(appender, "a", "a", "a")
-    assert (await store.counts()).pending == {"inbox": 3}
+    assert (await store.asking.counts()).pending == {"inbox": 3}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -187,7 +188,9 @@ async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed
     assert all(seqs == sorted(seqs) for seqs in begun.values())
     assert sum(map(len, begun.values())) == accepted
     events = [
-        record for seq in begun["a"] + begun["b"] for record in await store.find(_id(store, seq))
+        record
+        for seq in begun["a"] + begun["b"]
+        for record in await store.asking.find(_id(store, seq))
     ]
     assert {one.state for event in events for one in event.deliveries} <= {
         DeliveryState.DELIVERED,
@@ -196,4 +199,4 @@ async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed
 
 
 def _id(store: Store, seq: int) -> str:
-    return f"evt_{seq:016x}{store.allocate(0)[1][-10:]}"
+    return f"evt_{seq:016x}{store.writing.allocate(Wall(0.0))[1][-10:]}"

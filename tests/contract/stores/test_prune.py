@@ -5,15 +5,18 @@ import time
 
 import pytest
 
+from relay.clock import Steady
 from relay.errors import DeliveryReason
 from relay.event import Event
-from relay.stores.contract import Retention, Store
+from relay.stores.contract import Store
+from relay.stores.records import Retention
 from tests.contract.stores.engine import (
     DELIVERED,
     DROPPED,
     NOW,
     Appender,
     Engine,
+    after,
     dead,
     retry,
     settle,
@@ -24,13 +27,13 @@ WEEK = Retention(events=7 * DAY, dead=30 * DAY)
 
 
 async def there(store: Store, *events: Event) -> list[bool]:
-    return [bool(await store.find(event.id)) for event in events]
+    return [bool(await store.asking.find(event.id)) for event in events]
 
 
 async def prune(store: Store, retention: Retention = WEEK, now: float = NOW + 8 * DAY) -> int:
     gone, beyond = 0, 0
     while True:
-        pruned = await store.prune(retention, now, beyond, 100)
+        pruned = await store.operating.prune(retention, Steady(now), beyond, 100)
         gone += pruned.events
         beyond = pruned.beyond
         if not beyond:
@@ -56,12 +59,12 @@ async def test_what_is_owed_stays_for_good(store: Store, appender: Appender, how
     event = await appender.append({"inbox": how not in {"waiting", "claimed"}, "chat": True})
     await settle(store, appender.held(event, 1, "chat"), DELIVERED)
     if how == "claimed":
-        assert (await store.claim("inbox", NOW, 1, 10**9)).deliveries
+        assert (await store.delivering.claim("inbox", NOW, 1, 10**9)).deliveries
     elif how == "retried":
         await settle(store, appender.held(event), retry(NOW + 60))
     elif how == "replayed":
         await settle(store, appender.held(event), DELIVERED)
-        assert await store.replay(event.seq, 0, NOW + 1)
+        assert await store.operating.replay(event.seq, 0, after(1))
     assert await prune(store, now=NOW + 1000 * DAY) == 0
     assert await there(store, event) == [True]
 
@@ -83,7 +86,7 @@ async def test_dead_letters_stay_longer(store: Store, appender: Appender) -> Non
     await settle(store, appender.held(event), dead(DeliveryReason.TIMEOUT), at=NOW + 5 * DAY)
     assert await prune(store, now=NOW + 34 * DAY) == 0
     assert await prune(store, now=NOW + 36 * DAY) == 1
-    assert (await store.counts()).dead == {}
+    assert (await store.asking.counts()).dead == {}
 
 
 async def test_route_may_have_a_time_of_its_own(store: Store, appender: Appender) -> None:
@@ -120,7 +123,7 @@ async def test_a_limit_of_events_is_looked_at(store: Store, appender: Appender) 
     steps = []
     beyond = 0
     while True:
-        pruned = await store.prune(WEEK, NOW + 8 * DAY, beyond, 2)
+        pruned = await store.operating.prune(WEEK, after(8 * DAY), beyond, 2)
         steps.append(pruned.events)
         if not pruned.beyond:
             break

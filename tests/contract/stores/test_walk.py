@@ -2,8 +2,10 @@
 
 import pytest
 
+from relay.clock import Wall
 from relay.event import Event
-from relay.stores.contract import Query, Store
+from relay.stores.contract import Store
+from relay.stores.records import Query
 from tests.contract.stores.engine import NOW, Appender
 
 
@@ -11,7 +13,7 @@ async def _walk(store: Store, query: Query, size: int = 1 << 20) -> list[list[Ev
     """Return all pages to the end."""
     pages, beyond = [], 0
     while True:
-        walked = await store.walk(query, beyond, size)
+        walked = await store.asking.walk(query, beyond, size)
         pages.append(walked.events)
         if not walked.beyond:
             return pages
@@ -36,9 +38,9 @@ async def test_every_accepted_event_comes_once_in_its_order(
         (Query(route="hello"), [0, 2, 3]),
         (Query(route="github"), [1]),
         (Query(route="hello", type="push"), [0, 3]),
-        (Query(since=NOW + 2), [2, 3]),
-        (Query(until=NOW + 2), [0, 1]),
-        (Query(since=NOW + 1, until=NOW + 3), [1, 2]),
+        (Query(since=Wall(NOW + 2)), [2, 3]),
+        (Query(until=Wall(NOW + 2)), [0, 1]),
+        (Query(since=Wall(NOW + 1), until=Wall(NOW + 3)), [1, 2]),
         (Query(route="nowhere"), []),
     ],
 )
@@ -76,5 +78,5 @@ async def test_what_is_in_quarantine_is_left_out_until_it_is_released(
     await appender.start(first, {}, quarantined=True)
     second = await appender.append({})
     assert await _walk(store, Query()) == [[second]]
-    await store.release(first, (), NOW)
+    await store.operating.release(first, (), NOW)
     assert await _walk(store, Query()) == [[first, second]]

@@ -119,7 +119,7 @@ async def test_answer_that_breaks_off_leaves_no_file(
     relay: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where pages came before."""
-    walk = relay.relay.store.walk
+    walk = relay.relay.store.asking.walk
     calls: list[Any] = []
 
     async def failing(*arguments: Any) -> Any:
@@ -128,7 +128,7 @@ async def test_answer_that_breaks_off_leaves_no_file(
             raise OSError("the disk is gone")
         return await walk(*arguments)
 
-    monkeypatch.setattr(relay.relay.store, "walk", failing)
+    monkeypatch.setattr(relay.relay.store.asking, "walk", failing)
     said = await _export(relay, tmp_path, "--route", "in", "-o", "in.jsonl")
     assert said.code == 1
     assert [path for path in _files(tmp_path) if "in.jsonl" in path.name] == []

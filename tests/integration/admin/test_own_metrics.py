@@ -230,14 +230,14 @@ async def test_store_that_can_not_be_read_is_asked_again(
     _write(site, COMMITS)
     relay = await start_relay(site)
     await relay.accepted("in", DUE)
-    walk, mended = relay.relay.store.walk, asyncio.Event()
+    walk, mended = relay.relay.store.asking.walk, asyncio.Event()
 
     async def failing(*arguments: Any) -> Any:
         if not mended.is_set():
             raise OSError("the disk is slow today")
         return await walk(*arguments)
 
-    monkeypatch.setattr(relay.relay.store, "walk", failing)
+    monkeypatch.setattr(relay.relay.store.asking, "walk", failing)
     _write(site, OPEN)
     await _reload(relay)
     await relay.accepted("in", DUE | {"id": "2", "obstacle": "bridge"})

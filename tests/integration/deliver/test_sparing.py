@@ -91,7 +91,7 @@ async def test_a_probe_takes_no_more_from_the_store_than_it_needs(
         await relay.accepted("in", {"n": n})
     await target.wait_for(len(target.requests) + 3)
     claimed = "SELECT count(*) FROM delivery WHERE state = 1"
-    (count,) = await relay.relay.store._read(
+    (count,) = await relay.relay.store.database.read(
         lambda connection: connection.execute(claimed).fetchone()
     )
     assert count <= 2

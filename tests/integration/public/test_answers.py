@@ -382,7 +382,7 @@ async def test_an_event_that_cannot_be_stored_is_answered_503(relay: Running) ->
     await relay.fate(before, "hook")
 
     async def pages(limit: int) -> None:
-        await relay.relay.store._write(
+        await relay.relay.store.database.write(
             lambda connection: connection.execute(f"PRAGMA max_page_count = {limit}")
         )
 

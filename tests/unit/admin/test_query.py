@@ -4,7 +4,8 @@ import pytest
 from aiohttp import web
 
 from relay.admin.query import read_query
-from relay.stores.contract import Query
+from relay.clock import Wall
+from relay.stores.records import Query
 
 
 def test_nothing_said_is_the_newest_fifty() -> None:
@@ -21,7 +22,9 @@ def test_everything_that_may_be_said() -> None:
             "before": "evt_0000000000000007000000000a", "limit": "5000",
         }
     )  # fmt: skip
-    assert query == Query("in", "push", "hook", "gone", True, 1795420800.0, 0.001, 7, 1000)
+    assert query == Query(
+        "in", "push", "hook", "gone", True, Wall(1795420800.0), Wall(0.001), 7, 1000
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from relay.clock import Steady, steady
 from relay.errors import StoreUnavailable
 from relay.event import Delivery, Event
 from relay.lanes.queue import REFILL, Queue
-from relay.stores.contract import Claim, Store
+from relay.stores.contract import Delivering
+from relay.stores.records import Claim
 
 EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, b"")
 HOUR = 3600.0
@@ -41,7 +42,7 @@ class Claims:
 
 def queue(claims: Claims) -> tuple[Queue, asyncio.Event]:
     poked = asyncio.Event()
-    return Queue(cast("Store", claims), "hook", 0, poked), poked
+    return Queue(cast("Delivering", claims), "hook", 0, poked), poked
 
 
 async def test_a_new_queue_reads_the_store_at_once() -> None:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from relay.clock import Steady
+from relay.clock import Steady, Wall
 from relay.delivery.breaker import BreakerState
 from relay.metrics.snapshot import TargetState, take_snapshot
-from relay.stores.contract import Counts
+from relay.stores.records import Counts
 
 NOW = Steady(1_800_000_000.0)
 
@@ -28,7 +28,11 @@ class Lane:
 def test_store_and_memory_add_up() -> None:
     """Pending deliveries of both; the older age of the two; breaker and pause are the lane's."""
     counts = Counts(
-        pending={"hook": 3}, oldest={"hook": NOW - 5}, dead={("hook", "gone"): 2}, bytes=7, free=9
+        pending={"hook": 3},
+        oldest={"hook": Wall(NOW - 5)},
+        dead={("hook", "gone"): 2},
+        bytes=7,
+        free=9,
     )
     lane = Lane(in_memory=4, age=8.0, breaker_state=BreakerState.OPEN, paused=True)
     snapshot = take_snapshot(counts, {"hook": lane}, NOW)
@@ -40,7 +44,7 @@ def test_store_and_memory_add_up() -> None:
 
 def test_target_that_only_the_store_knows_is_told() -> None:
     """By name, with those that only have a lane: whoever removed a target sees its dead letters."""
-    counts = Counts(pending={"b": 1}, oldest={"b": NOW + 60}, dead={("c", "gone"): 1})
+    counts = Counts(pending={"b": 1}, oldest={"b": Wall(NOW + 60)}, dead={("c", "gone"): 1})
     targets = take_snapshot(counts, {"a": Lane()}, NOW).targets
     assert [(one.target, one.pending, one.oldest) for one in targets] == [
         ("a", 0, 0.0),

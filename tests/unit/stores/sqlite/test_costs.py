@@ -1,11 +1,13 @@
 """What many events at once cost SQLite, counted: statements and transactions don't grow with the events."""
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
 
 from relay.stores.sqlite import backlog
+from relay.stores.sqlite.engine import SqliteStore
 from tests.contract.stores.engine import (
     DEADLINE,
     DELIVERED,
@@ -21,17 +23,15 @@ TOGETHER = 64
 
 @pytest.mark.parametrize(("prefix", "most"), [("", 3), ("id-", 5)], ids=["plain", "deduplicated"])
 async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, most: int
+    tmp_path: Path, prefix: str, most: int
 ) -> None:
     """BEGIN, the events, COMMIT; ids are looked up and remembered by one statement each. So it is with settles."""
-    monkeypatch.setattr(
-        "relay.stores.sqlite.engine._MARK_EVERY", float("inf")
-    )  # one more statement, once a second
-    engine = SqliteEngine(tmp_path / "relay.db")
-    store = await engine.open()
+    # Once a second the mark moves, by one more statement.
+    store = SqliteStore(tmp_path / "relay.db", mark_every=math.inf)
+    await store.open()
     make = Appender(store)
     statements: list[str] = []
-    store._connection.set_trace_callback(statements.append)
+    store.database.opened.connection.set_trace_callback(statements.append)
     events = [make.event(dedupe_id=prefix and f"{prefix}{n}") for n in range(TOGETHER)]
     until = events[0].received_at + 60 if prefix else 0.0
     appended = [make.start(event, {"inbox": True}, until=until) for event in events]
@@ -42,12 +42,12 @@ async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
     for one in ended:
         await asyncio.wait_for(one.wait(), DEADLINE)
     assert len(statements) <= 3, statements
-    await engine.close_all()
+    await store.close()
 
 
 @pytest.mark.parametrize(
     "statement",
-    [backlog._TARGETS, backlog._PENDING, backlog._BY_TARGET, backlog._DEAD, backlog._HASTEN],
+    [backlog.TARGETS, backlog.PENDING, backlog.BY_TARGET, backlog.DEAD, backlog.HASTEN],
 )
 async def test_what_waits_is_counted_without_reading_its_rows(
     tmp_path: Path, statement: str
@@ -56,13 +56,18 @@ async def test_what_waits_is_counted_without_reading_its_rows(
     engine = SqliteEngine(tmp_path / "relay.db")
     store = await engine.open()
     values = ("inbox", NOW, NOW)[: statement.count("?")]
-    plan = [step for *_, step in store._reader.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    plan = [
+        step
+        for *_, step in store.database.opened.reader.execute(
+            f"EXPLAIN QUERY PLAN {statement}", values
+        )
+    ]
     through = [step for step in plan if step.startswith(("SCAN delivery", "SCAN d "))]
     # What is claimed has few rows: as many as lanes have in their hands.
     assert [
         step for step in through if "COVERING" not in step and "delivery_claimed" not in step
     ] == [], plan
     assert any("INDEX delivery_" in step for step in plan), plan
-    if statement is backlog._HASTEN:
+    if statement is backlog.HASTEN:
         assert any("partition=? AND due>?" in step for step in plan), plan
     await engine.close_all()

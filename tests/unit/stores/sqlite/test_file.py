@@ -9,9 +9,9 @@ import pytest
 from pysqlite3 import dbapi2
 
 from relay.errors import StoreUnusable
-from relay.stores.contract import Retention
+from relay.stores.records import Retention
 from relay.stores.sqlite.engine import SqliteStore
-from tests.contract.stores.engine import NOW, Appender, SqliteEngine, soon
+from tests.contract.stores.engine import NOW, Appender, SqliteEngine, after, soon
 
 DAY = 86400.0
 
@@ -132,7 +132,7 @@ async def test_every_commit_is_synced(engine: SqliteEngine) -> None:
     """WAL with synchronous=FULL: what is committed is on the disk and not only on its way."""
     store = await engine.open()
     settings = {
-        name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        name: store.database.opened.connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("journal_mode", "synchronous")
     }
     assert settings == {"journal_mode": "wal", "synchronous": 2}
@@ -143,8 +143,8 @@ async def test_reader_cannot_write(engine: SqliteEngine) -> None:
     """Only the writer's connection writes: the second one is read-only, and never checkpoints."""
     store = await engine.open()
     with pytest.raises(dbapi2.OperationalError, match="readonly"):
-        store._reader.execute("DELETE FROM event")
-    assert store._reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+        store.database.opened.reader.execute("DELETE FROM event")
+    assert store.database.opened.reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
     await engine.close(store)
 
 
@@ -182,12 +182,11 @@ async def test_files_are_for_their_owner_alone(path: Path, engine: SqliteEngine)
 
 async def test_mark_never_passes_what_is_in_memory_alone(path: Path) -> None:
     """Batches that follow each other without a pause, the mark moving with each: nothing is lost by a crash."""
-    store = SqliteStore(path)
+    store = SqliteStore(path, mark_every=0.0)
     await store.open()
     appender = Appender(store)
     futures = []
     for _ in range(5):
-        store._mark_moved = float("-inf")
         futures.append(appender.start(appender.event(), {"inbox": True}))
         await asyncio.sleep(0)  # its commit is under way when the next one comes
         await asyncio.sleep(0)
@@ -195,7 +194,7 @@ async def test_mark_never_passes_what_is_in_memory_alone(path: Path) -> None:
     await store.close()  # no delivery was settled, as after a crash
     again = SqliteStore(path)
     await again.open()
-    assert (await again.counts()).pending == {"inbox": 5}
+    assert (await again.asking.counts()).pending == {"inbox": 5}
     await again.close()
 
 
@@ -207,7 +206,9 @@ async def test_space_of_what_was_pruned_is_given_back_while_commits_go_on(
     appender = Appender(store)
     for _ in range(40):
         await appender.append({}, raw=bytes(1 << 20))
-    pruning = asyncio.create_task(store.prune(Retention(DAY, DAY), NOW + 2 * DAY, 0, 100))
+    pruning = asyncio.create_task(
+        store.operating.prune(Retention(DAY, DAY), after(2 * DAY), 0, 100)
+    )
     between = 0
     while not pruning.done():
         await appender.append({}, now=NOW + 2 * DAY)
