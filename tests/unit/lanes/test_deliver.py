@@ -15,7 +15,8 @@ from relay.lanes.room import Places, Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Forward, Route
 from relay.routing.transform import Outgoing
-from relay.stores.contract import Settle, Store
+from relay.stores.contract import Delivering
+from relay.stores.records import Settle
 from relay.targets.target import LaneOptions, Target
 
 HOUR = 3600.0
@@ -60,7 +61,7 @@ class Steps:
         self.deliverer = Deliverer(
             OPTIONS,
             cast("Target", self),
-            cast("Store", self),
+            cast("Delivering", self),
             self.places,
             self.metrics,
             {"in": ROUTE}.get,

@@ -17,7 +17,8 @@ from relay.lanes.room import Room
 from relay.metrics.series import Metrics
 from relay.routing.route import Forward, Route
 from relay.routing.transform import Outgoing
-from relay.stores.contract import Settle, Store
+from relay.stores.contract import Delivering
+from relay.stores.records import Settle
 from relay.targets.target import LaneOptions, Target
 from tests.support.waiting import DEADLINE
 
@@ -80,7 +81,7 @@ def make_lane(hook: Hook, store: Settles, options: LaneOptions = OPTIONS) -> Lan
     return Lane(
         options,
         cast("Target", hook),
-        cast("Store", store),
+        cast("Delivering", store),
         Room(1 << 20),
         metrics,
         ROUTES.get,
