@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of one request on the public listener."""
+    """The fate of one request on the public listener."""
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"

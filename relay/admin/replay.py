@@ -20,7 +20,7 @@ _MOST = 1000  # deliveries of one request
 
 
 class CannotReplay(RelayError):
-    """What was asked for can't be done; the text is for people."""
+    """A replay that can't be done; the text is for people."""
 
 
 class Replayer:

@@ -1,4 +1,4 @@
-"""What the admin side shows and steers: the parts of a running relay that it is given."""
+"""The parts of a running relay that the admin side shows and steers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, problems on standard error."""
+"""The commands' output: tables for people, JSON for programs, problems on standard error."""
 
 import json
 import sys

@@ -19,7 +19,7 @@ async def reload_on_change(loaded: Loaded, reload: Callable[[], None]) -> None:
     async for changes in awatch(
         *folders, watch_filter=files, yield_on_timeout=True, rust_timeout=_SETTLED
     ):
-        # What changed between loading and the first look was seen by nobody.
+        # Nobody has seen a change between loading and the first look.
         if changes or (not watching and await asyncio.to_thread(_has_changed, loaded)):
             reload()
         watching = True

@@ -43,7 +43,7 @@ def load(path: Path, mode: SecretsMode, routes: Path | None = None) -> Loaded:
     sources = [source]
     config = source.validate(models.RelayFile) if source.data is not None else None
     folder = path.parent
-    # What is wrong in the config must not hide what is wrong in the routes.
+    # A mistake in the configuration must not hide those in the routes.
     readable = source.data if config is None and isinstance(source.data, dict) else {}
     state = (folder / (config.state if config else str(readable.get("state", "../var")))).resolve()
     declared = targets.read(config, source, _shown) if config else targets.Targets(source)

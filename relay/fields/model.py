@@ -1,4 +1,4 @@
-"""What the files' models share: names, headers, addresses."""
+"""Fields that the files' models share: names, headers, addresses."""
 
 import re
 from typing import Annotated

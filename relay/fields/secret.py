@@ -18,7 +18,7 @@ _BYTES = 32
 
 
 class SecretsMode(Enum):
-    """What to do about a managed secret that is not there yet."""
+    """How a managed secret that is not there yet is dealt with."""
 
     CREATE = "create"  # `relay run`
     READ = "read"  # `relay send`: an error

@@ -6,7 +6,7 @@ from prometheus_client.samples import Sample
 
 
 class Samples(list[Sample]):
-    """What the client library takes for a list, and only ever iterates over."""
+    """A list to the client library, which only ever iterates over it."""
 
     def __init__(self, make: Callable[[], Iterable[Sample]]) -> None:
         super().__init__()

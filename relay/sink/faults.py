@@ -5,32 +5,18 @@ follow.
 """
 
 import asyncio
-import contextlib
 import gzip
 import socket
-import ssl
 import struct
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from http import HTTPStatus
-from itertools import count
 from typing import Any, Protocol
+
+from relay.sink.request import Heard
 
 _FLOOD = 10_000
 _CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-_HEAD_LIMIT = 1 << 17
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A request as it came; header names are lower-case. `number` and `connection` count from 1."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    number: int
-    connection: int
 
 
 class Fault(Protocol):
@@ -310,86 +296,6 @@ def parse(text: str) -> Fault:
     except ValueError:
         raise ValueError(f"{name} takes a number of {parameters[0].name}, not {value!r}") from None
     return chosen
-
-
-async def serve(
-    fault: Fault,
-    heard: Callable[[Heard], None],
-    host: str,
-    port: int,
-    context: ssl.SSLContext | None = None,
-    connections: set["asyncio.Task[None] | None"] | None = None,
-) -> asyncio.Server:
-    """Listen as a target with this fault; `heard` is told of each request before it is answered.
-
-    `connections` holds the tasks of those that are open.
-    """
-    numbers = count(1)
-    opened = count(1)
-    connections = set() if connections is None else connections
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(asyncio.current_task())
-        connection = next(opened)
-        try:
-            with contextlib.suppress(
-                OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
-            ):
-                while (request := await _read(reader, numbers, connection)) is not None:
-                    heard(request)
-                    if not await _or_gone(fault.answer(request, writer), reader):
-                        break
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        finally:
-            writer.transport.abort()
-            connections.discard(asyncio.current_task())
-
-    return await asyncio.start_server(
-        connected, host, port, limit=_HEAD_LIMIT, ssl=context, backlog=512
-    )
-
-
-async def _or_gone(answering: Awaitable[bool], reader: asyncio.StreamReader) -> bool:
-    """Answer until the other side is gone: it sends nothing before it has its answer."""
-    answer = asyncio.ensure_future(answering)
-    gone = asyncio.ensure_future(reader.read(1))
-    try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            return False
-        return answer.result() and not gone.done()
-    finally:
-        for task in (answer, gone):
-            task.cancel()
-        await asyncio.gather(answer, gone, return_exceptions=True)
-
-
-async def _read(
-    reader: asyncio.StreamReader, numbers: Iterator[int], connection: int
-) -> Heard | None:
-    """Read a request; None if there is none any more."""
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    method, path, _ = head[0].split(" ", 2)
-    pairs = (line.partition(":") for line in head[1:] if line)
-    headers = {name.lower(): value.strip() for name, _, value in pairs}
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = await _read_chunks(reader)
-    else:
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Heard(method, path, headers, body, next(numbers), connection)
-
-
-async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    body = b""
-    while size := int(await reader.readline(), 16):
-        body += (await reader.readexactly(size + 2))[:-2]
-    await reader.readline()
-    return body
 
 
 def _head(status: int, *headers: str) -> bytes:

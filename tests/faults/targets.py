@@ -6,7 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from relay.sink.faults import Fault, Heard, serve
+from relay.sink.faults import Fault
+from relay.sink.request import Heard
+from relay.sink.server import serve
 from tests.support.waiting import DEADLINE
 
 

@@ -8,7 +8,8 @@ import pytest
 from yarl import URL
 
 from relay.http.exchange import Exchanges
-from relay.sink.faults import Hang, Heard, Status
+from relay.sink.faults import Hang, Status
+from relay.sink.request import Heard
 from tests.faults.targets import FaultyTarget, StartFaulty
 from tests.support.waiting import DEADLINE, until
 

@@ -9,6 +9,7 @@ import pytest
 
 from relay.sink import faults
 from relay.sink.faults import Fault
+from relay.sink.request import Heard
 from tests.faults.targets import FaultyTarget, StartFaulty, self_signed
 from tests.support.client import Client
 from tests.support.process import StartProcess
@@ -141,7 +142,7 @@ async def test_broken_connection_is_never_replayed_behind_our_back(
     class Every2nd:
         """Answers the odd requests, and closes the connection instead of answering the even ones."""
 
-        async def answer(self, heard: faults.Heard, writer: Any) -> bool:
+        async def answer(self, heard: Heard, writer: Any) -> bool:
             return await faults.Status().answer(heard, writer) if heard.number % 2 else False
 
     target = await start_faulty(Every2nd())

@@ -10,7 +10,9 @@ import typer
 from rich.markup import escape
 
 from relay.cli import options, show
-from relay.sink.faults import FAULTS, Fault, Heard, parse, serve
+from relay.sink.faults import FAULTS, Fault, parse
+from relay.sink.request import Heard
+from relay.sink.server import serve
 
 _NAMES = "; ".join(f"{name}: {(kind.__doc__ or '').rstrip('.')}" for name, kind in FAULTS.items())
 

@@ -1,4 +1,4 @@
-"""What may stand in `relay.yaml`, in a targets file and in `route.yaml`. Unknown keys are errors."""
+"""The keys of `relay.yaml`, of a targets file and of `route.yaml`. Unknown keys are errors."""
 
 from relay.config.models.metric import MetricFile
 from relay.config.models.relay import (

@@ -1,4 +1,4 @@
-"""What may stand under `metrics` in `route.yaml`."""
+"""The keys under `metrics` in `route.yaml`."""
 
 import re
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What may stand in `relay.yaml`."""
+"""The keys of `relay.yaml`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ class Admin(Model):
 
 
 class Limits(Model):
-    """What the relay takes on at most."""
+    """The relay's limits."""
 
     waiting: int = Field(
         default=10_000, ge=1, description="Commits that wait to be written; 503 beyond it."

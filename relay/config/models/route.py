@@ -1,4 +1,4 @@
-"""What may stand in `route.yaml`."""
+"""The keys of `route.yaml`."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -50,7 +50,7 @@ class EventFile(Model):
 
 
 class Payload(Model):
-    """What a body must be."""
+    """The form that a body must have."""
 
     model: str | None = Field(
         default=None, description="FILE.py:NAME of a pydantic model beside route.yaml."
@@ -74,7 +74,7 @@ class Payload(Model):
 
 
 class RouteLimits(Model):
-    """What a route takes at most."""
+    """A route's limits."""
 
     body: Size = Field(
         default=1 << 20,
