@@ -1,4 +1,6 @@
-"""The catalogue for departments' developers: a page a language, and the JSON Schemas, made from the models.
+"""The catalogue for departments' developers.
+
+A page a language, and the JSON Schemas, made from the models.
 
 python routes/cooperation/catalogue.py docs/cooperation
 """
@@ -52,7 +54,10 @@ _LINKED = {"Place": "places", "Department": "departments", "Programme": "program
 
 
 class Member(NamedTuple):
-    """One member of an event as the page shows it; `anchor` is where its codes stand, '' if it has none."""
+    """One member of an event as the page shows it.
+
+    `anchor` is where its codes stand, '' if it has none.
+    """
 
     name: str
     needed: bool

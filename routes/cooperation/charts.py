@@ -1,4 +1,7 @@
-"""The charts of the review as SVG: drawn to be read in black and white too, each with a title that says it all."""
+"""The charts of the review as SVG.
+
+Drawn to be read in black and white too, each with a title that says it all.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -21,7 +24,10 @@ HALF, WHOLE = Room(360, 104, 110), Room(700, 190, 190)
 
 
 class Bar(NamedTuple):
-    """One bar: its label, how long it is (None: not known), what stands at its end, and whether it asks for attention."""
+    """One bar: its label, how long it is (None.
+
+    Not known), what stands at its end, and whether it asks for attention.
+    """
 
     label: str
     value: int | None
@@ -30,7 +36,10 @@ class Bar(NamedTuple):
 
 
 def squares(states: Sequence[tuple[str, str]], title: str) -> Markup:
-    """Draw a square for each (state, label): filled if carried out, hatched if under way, marked if it stopped."""
+    """Draw a square for each (state, label).
+
+    Filled if carried out, hatched if under way, marked if it stopped.
+    """
     rows = max(-(-len(states) // _A_ROW), 1)
     width = min(len(states), _A_ROW) * (_SIDE + _GAP)
     drawn = [
@@ -56,7 +65,8 @@ def bars(found: Sequence[Bar], title: str, room: Room) -> Markup:
             ).format(
                 room.label - 8, y + 15, bar.label,
                 "loud" if bar.loud else "bar", room.label, y + 5, length, _BAR,
-                "dash" if bar.value is None else "value", room.label + length + (7 if length else 0), y + 15, bar.said,
+                "dash" if bar.value is None else "value",
+                room.label + length + (7 if length else 0), y + 15, bar.said,
             )
         )  # fmt: skip
     height = max(len(found), 1) * _LINE

@@ -1,7 +1,8 @@
 """The review of a programme and period, computed from events: a pure function of the set of them.
 
-What is in progress (items, obstacles, projects) is taken as it stood at the end of the period, whenever it began;
-what happened once counts if it may have happened in the period. An event without a date counts.
+What is in progress (items, obstacles, projects) is taken as it stood at the end of the period,
+whenever it began; what happened once counts if it may have happened in the period. An event without
+a date counts.
 """
 
 from collections import defaultdict
@@ -52,7 +53,10 @@ ASKING = (
     "obstacle.raised", "project.announced", "happening.announced", "product.listed",
     "expertise.transferred", "policy.shared", "plan.shared",
 )  # fmt: skip
-"""The types that ask their receivers to do something: without an acknowledgement, nothing shows that they did."""
+"""The types that ask their receivers to do something.
+
+Without an acknowledgement, nothing shows that they did.
+"""
 
 
 def compute(
@@ -138,7 +142,8 @@ def _items(events: Sequence[AnyEvent], first: date, last: date) -> tuple[ItemLin
         if plan.period is not None and not plan.period.touches(first, last):
             continue
         course = [event for event in group if event.type in _COURSE]
-        # What has been carried out or has ended stays so, whatever is told late of how it went before.
+        # What has been carried out or has ended stays so, whatever is told late of how it went
+        # before.
         ends: list[ItemCarriedOut] | list[ItemEnded] = _of(course, ItemCarriedOut) or _of(
             course, ItemEnded
         )

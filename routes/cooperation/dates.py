@@ -1,4 +1,7 @@
-"""Dates as readers write them: in Vietnamese after Decree 30/2020/NĐ-CP on official documents, and in English."""
+"""Dates as readers write them.
+
+In Vietnamese after Decree 30/2020/NĐ-CP on official documents, and in English.
+"""
 
 from datetime import date, datetime
 from typing import Literal
@@ -8,7 +11,8 @@ from .places import ZONE
 
 Language = Literal["vi", "en"]
 _MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October",
     "November", "December",
 )  # fmt: skip
 

@@ -13,7 +13,8 @@ from .places import PLACES, PROGRAMMES, Department, Name, Place, Programme
 class Happened(BaseModel):
     """What every event says. It is about itself unless its type is about a thing of its own."""
 
-    # Built as parts of the catalogue alone: each for itself as well, it would take twice as long to load.
+    # Built as parts of the catalogue alone: each for itself as well, it would take twice as long to
+    # load.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: ClassVar[Name]
     when: ClassVar[Name]
@@ -122,7 +123,10 @@ class Happened(BaseModel):
 
 
 def taking_part(places: Sequence[Place], info: ValidationInfo) -> Sequence[Place]:
-    """Return the places if the programme knows them all; raise with a message that names the one it doesn't."""
+    """Return the places if the programme knows them all.
+
+    Raise with a message that names the one it doesn't.
+    """
     programme = info.data.get("programme")
     known = PROGRAMMES[programme].places if programme is not None else tuple(Place)
     for place in places:

@@ -1,4 +1,7 @@
-"""What the catalogue's events are made of: texts, ids, counts, periods, each told in both languages."""
+"""What the catalogue's events are made of.
+
+Texts, ids, counts, periods, each told in both languages.
+"""
 
 import re
 import unicodedata
@@ -24,7 +27,10 @@ _REFERENCE = rf"^(?:{'|'.join(Place)})/[A-Za-z0-9][A-Za-z0-9._-]{{0,79}}$"
 
 
 def about(vi: str, en: str, **constraints: Any) -> Any:
-    """Return what a field means, in both languages, with its constraints; the JSON Schemas carry both."""
+    """Return what a field means, in both languages, with its constraints.
+
+    The JSON Schemas carry both.
+    """
     return Field(description=en, json_schema_extra={"x-vi": vi}, **constraints)
 
 
@@ -53,7 +59,8 @@ Figure = Literal["enterprises", "delegates", "contracts", "memoranda", "processe
 class Part(BaseModel):
     """Frozen, and closed to unknown keys."""
 
-    # Built as parts of the catalogue alone: each for itself as well, it would take twice as long to load.
+    # Built as parts of the catalogue alone: each for itself as well, it would take twice as long to
+    # load.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 

@@ -19,7 +19,10 @@ _COUNTED: tuple[Figure, ...] = ("enterprises", "delegates", "contracts", "memora
 
 
 def credited(event: AnyEvent) -> Place | None:
-    """Return the partner whose event it is: who tells it, or whom alone the hub tells of; None: the region's."""
+    """Return the partner whose event it is: who tells it, or whom alone the hub tells of; None.
+
+    The region's.
+    """
     if event.place != HUB:
         return event.place
     return event.partners[0] if len(event.partners) == 1 else None
@@ -53,10 +56,13 @@ class _Sums:
 
 
 def added_up(events: Sequence[AnyEvent]) -> Mapping[Place | None, Figures]:
-    """Return the figures of each partner that has any; under None are those of the region as a whole.
+    """Return the figures of each partner that has any.
 
-    What several tell of one happening counts once, by the greatest figure, and for the place whose happening it
-    is. A contract that names a happening is one of those that the happening has counted, if it has.
+    Under None are those of the region as a whole.
+
+    What several tell of one happening counts once, by the greatest figure, and for the place whose
+    happening it is. A contract that names a happening is one of those that the happening has
+    counted, if it has.
     """
     sums = _Sums()
     held: dict[str, list[HappeningHeld]] = defaultdict(list)
@@ -95,5 +101,8 @@ def _signed(events: Sequence[AnyEvent]) -> dict[tuple[str, Figure], list[tuple[P
 
 
 def _host(told: Iterable[HappeningHeld]) -> Place | None:
-    """Return whose happening it is: the first partner, by its code, that an event of it is credited to."""
+    """Return whose happening it is.
+
+    The first partner, by its code, that an event of it is credited to.
+    """
     return min((place for one in told if (place := credited(one)) is not None), default=None)

@@ -30,7 +30,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ItemLine:
-    """One item: its `state` is the last word of an event's type; `told` is when that was; '' is not known."""
+    """One item: its `state` is the last word of an event's type; `told` is when that was.
+
+    '' is not known.
+    """
 
     item: str
     scope: str
@@ -79,7 +82,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of one partner, or of the region as a whole; those in `approximate` are about right."""
+    """The figures of one partner, or of the region as a whole.
+
+    Those in `approximate` are about right.
+    """
 
     values: Mapping[Figure, int]
     approximate: frozenset[Figure]
@@ -89,8 +95,9 @@ class Figures:
 class Source:
     """What a review was computed from.
 
-    `events` are distinct ones, of which so many are `corrections`; `undated` ones count all the same. `outside`
-    lie outside of the period. `unplanned` items were told of, but nobody planned them.
+    `events` are distinct ones, of which so many are `corrections`; `undated` ones count all the
+    same. `outside` lie outside of the period. `unplanned` items were told of, but nobody planned
+    them.
     """
 
     events: int
@@ -133,7 +140,10 @@ class Review:
         return dict(sorted(found.items()))
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values; what no event gave is absent, a date that is not known is null."""
+        """Return it as JSON values.
+
+        What no event gave is absent, a date that is not known is null.
+        """
         return {
             "programme": self.programme.value,
             "period": {"first": self.first.isoformat(), "last": self.last.isoformat()},

@@ -1,6 +1,9 @@
-"""When something happened, as exactly as it is known: a year, a month, a day, or a time with its zone.
+"""When something happened, as exactly as it is known.
 
-Years, months and days are those of Asia/Ho_Chi_Minh. ISO 8601 writes all four so that the text sorts as the time.
+A year, a month, a day, or a time with its zone.
+
+Years, months and days are those of Asia/Ho_Chi_Minh. ISO 8601 writes all four so that the text
+sorts as the time.
 """
 
 import re
@@ -23,7 +26,10 @@ _MOMENT = re.compile(_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """`text` as it was given; `first` and `last` are the days between which it lies, both included."""
+    """`text` as it was given.
+
+    `first` and `last` are the days between which it lies, both included.
+    """
 
     text: str
     first: date
@@ -31,7 +37,10 @@ class Moment:
 
     @property
     def sorts(self) -> tuple[date, date, str]:
-        """What puts moments in order: of two that end on the same day, the more exact one comes later."""
+        """What puts moments in order.
+
+        Of two that end on the same day, the more exact one comes later.
+        """
         return self.last, self.first, self.text
 
 

@@ -1,6 +1,7 @@
 """The event catalogue: what a place may tell the programmes, as a discriminated union on `type`.
 
-Everything a source may leave open is null or empty where it has to be named, and may be left out elsewhere.
+Everything a source may leave open is null or empty where it has to be named, and may be left out
+elsewhere.
 """
 
 from datetime import date

@@ -14,7 +14,10 @@ ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What something is called in Vietnamese and in English; `short` is the Vietnamese name for tables."""
+    """What something is called in Vietnamese and in English.
+
+    `short` is the Vietnamese name for tables.
+    """
 
     vi: str
     en: str
@@ -65,7 +68,10 @@ PLACES: Mapping[Place, Name] = {
 
 
 class Department(StrEnum):
-    """The departments that act within each place; a field is named by the department in charge of it."""
+    """The departments that act within each place.
+
+    A field is named by the department in charge of it.
+    """
 
     PLANNING_AND_INVESTMENT = "planning-and-investment"
     INDUSTRY_AND_TRADE = "industry-and-trade"

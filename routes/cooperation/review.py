@@ -1,7 +1,7 @@
 """The review of a programme and period, out of the events that `relay export --route cooperation` wrote.
 
-relay export --route cooperation -o events.jsonl
-python routes/cooperation/review.py events.jsonl --programme south-central-coast --html review.html --json review.json
+relay export --route cooperation -o events.jsonl python routes/cooperation/review.py events.jsonl
+--programme south-central-coast --html review.html --json review.json
 """
 
 import argparse
@@ -57,7 +57,10 @@ def _told(error: Exception) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the pages and the JSON that are asked for; JSON goes to standard output if nothing is."""
+    """Write the pages and the JSON that are asked for.
+
+    JSON goes to standard output if nothing is.
+    """
     asked = _parser().parse_args(arguments)
     programme = Programme(asked.programme)
     years = PROGRAMMES[programme].years

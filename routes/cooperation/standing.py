@@ -1,4 +1,6 @@
-"""Which of the events stand: what came twice counts once, and what was corrected gives way to its correction.
+"""Which of the events stand.
+
+What came twice counts once, and what was corrected gives way to its correction.
 
 Nothing here looks at the order in which events came, nor at how often.
 """
@@ -12,10 +14,12 @@ from .places import Programme
 
 
 class Standing(NamedTuple):
-    """The events that stand, and out of how many: `distinct` ones, of which so many are `corrections`.
+    """The events that stand, and out of how many.
 
-    `earlier` names for each the ids under which it was told, its own included. `duplicates` are events that came
-    again, `conflicting` ids that came with different contents.
+    `distinct` ones, of which so many are `corrections`.
+
+    `earlier` names for each the ids under which it was told, its own included. `duplicates` are
+    events that came again, `conflicting` ids that came with different contents.
     """
 
     events: tuple[AnyEvent, ...]
@@ -36,7 +40,8 @@ def settled(events: Iterable[AnyEvent], programme: Programme) -> Standing:
         contents[event.id].add(content)
         by_content[event.id, content] = event
         came[event.id] += 1
-    # The relay takes an id once. Should an export hold two contents of it all the same, one is chosen by content.
+    # The relay takes an id once. Should an export hold two contents of it all the same, one is
+    # chosen by content.
     distinct = {name: by_content[name, min(found)] for name, found in contents.items()}
     chains = _chains(distinct)
     own = {name for name, event in distinct.items() if event.programme == programme}
@@ -53,7 +58,8 @@ def settled(events: Iterable[AnyEvent], programme: Programme) -> Standing:
 def _chains(events: Mapping[str, AnyEvent]) -> dict[str, frozenset[str]]:
     """Return the id of each event that stands with all ids that it replaces, its own included.
 
-    Of events that correct each other the last of the chain stands; of several last ones, the one with the greatest id.
+    Of events that correct each other the last of the chain stands; of several last ones, the one
+    with the greatest id.
     """
     chains: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for name in events:

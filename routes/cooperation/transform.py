@@ -1,6 +1,9 @@
-"""The forms in which targets take events: JSON, CloudEvents, a form post, a chat message, a news entry.
+"""The forms in which targets take events.
 
-Texts go out in NFC, however they came. CloudEvents: https://github.com/cloudevents/spec, version 1.0.2.
+JSON, CloudEvents, a form post, a chat message, a news entry.
+
+Texts go out in NFC, however they came. CloudEvents: https://github.com/cloudevents/spec, version
+1.0.2.
 """
 
 from typing import Any
@@ -110,8 +113,8 @@ def _data(told: AnyEvent) -> dict[str, Any]:
 def _attributes(event: Event) -> dict[str, str]:
     """Return the attributes of the CloudEvent.
 
-    Of many events only the year or the day is known, and all `time`s of a source must be of one kind: it is
-    when the event was accepted. When it happened is in the data.
+    Of many events only the year or the day is known, and all `time`s of a source must be of one
+    kind: it is when the event was accepted. When it happened is in the data.
     """
     told: AnyEvent = event.body
     return {

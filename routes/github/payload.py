@@ -54,7 +54,10 @@ class OtherEvent(BaseModel):
 
 
 def _kind(body: Any) -> str:
-    """Tell the kind by the member that only it has: the body does not name its type, a header does."""
+    """Tell the kind by the member that only it has.
+
+    The body does not name its type, a header does.
+    """
     if isinstance(body, dict):
         if "pusher" in body:
             return "push"

@@ -1,6 +1,7 @@
 """GitHub's pushes and issues as chat messages: `{"text": …}`.
 
-Titles and commit messages are strangers' words: if your chat reads markup in `text`, escape them here.
+Titles and commit messages are strangers' words: if your chat reads markup in `text`, escape them
+here.
 """
 
 from relay import Event

@@ -1,4 +1,6 @@
-"""Stripe's events: every type is taken, but `invoice.*` and `charge.*` must have what their messages need.
+"""Stripe's events.
+
+Every type is taken, but `invoice.*` and `charge.*` must have what their messages need.
 
 Source: https://docs.stripe.com/api/events/object. Amounts are in the currency's smallest unit.
 """

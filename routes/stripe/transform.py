@@ -6,10 +6,11 @@ from relay import Event
 
 from .payload import Charge, Invoice, PaymentEvent, Reversal
 
-# All other currencies have two in Stripe's API: even ISK and UGX, which have no smaller unit any more.
-# Source: https://docs.stripe.com/currencies#minor-units
+# All other currencies have two in Stripe's API: even ISK and UGX, which have no smaller unit any
+# more. Source: https://docs.stripe.com/currencies#minor-units
 _DECIMALS = {
-    "bif": 0, "clp": 0, "djf": 0, "gnf": 0, "jpy": 0, "kmf": 0, "krw": 0, "mga": 0, "pyg": 0, "rwf": 0,
+    "bif": 0, "clp": 0, "djf": 0, "gnf": 0, "jpy": 0, "kmf": 0, "krw": 0, "mga": 0, "pyg": 0,
+    "rwf": 0,
     "vnd": 0, "vuv": 0, "xaf": 0, "xof": 0, "xpf": 0,
     "bhd": 3, "jod": 3, "kwd": 3, "omr": 3, "tnd": 3,
 }  # fmt: skip

@@ -1,11 +1,13 @@
-"""One dead target with a backlog: what it does to the delivery latency of a healthy one, in one run.
+"""One dead target with a backlog.
+
+What it does to the delivery latency of a healthy one, in one run.
 
     python -m tests.bench.dead_target [--rounds N] [--pending N] [--rate N] [--seconds N]
 
-Alternates fresh relays: without a dead target, with one that refuses connections, with one that never
-answers; each of the dead has a backlog that is retried all the while. Every relay gets the same stream of events
-for a healthy target; the latency is from the post to the arrival. Exits 1 if the median of the p99 with a dead
-target is 1.5 times that without, or more.
+Alternates fresh relays: without a dead target, with one that refuses connections, with one that
+never answers; each of the dead has a backlog that is retried all the while. Every relay gets the
+same stream of events for a healthy target; the latency is from the post to the arrival. Exits 1 if
+the median of the p99 with a dead target is 1.5 times that without, or more.
 """
 
 import argparse

@@ -1,4 +1,7 @@
-"""All that a run has found, as one value: medians, spreads, ratios within rounds; to JSON and back."""
+"""All that a run has found, as one value: medians, spreads, ratios within rounds.
+
+To JSON and back.
+"""
 
 import json
 import statistics

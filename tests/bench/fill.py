@@ -1,4 +1,7 @@
-"""A store with a past: events that are in it before a relay starts, put there by the store's own `append`."""
+"""A store with a past.
+
+Events that are in it before a relay starts, put there by the store's own `append`.
+"""
 
 import asyncio
 from collections.abc import Sequence

@@ -11,7 +11,10 @@ _PYTHON = frozenset({"arq", "celery"})
 
 
 def install(folder: Path, wanted: Collection[str]) -> Path:
-    """Install those systems that are wanted and are not there at these versions; return the folder."""
+    """Install those systems that are wanted and are not there at these versions.
+
+    Return the folder.
+    """
     folder.mkdir(exist_ok=True)
     pip = str(folder / "bin/pip")
     if _PYTHON & set(wanted):

@@ -1,9 +1,11 @@
-"""What an event costs in instructions of the processor, by library: the same on a busy machine and a quiet one.
+"""What an event costs in instructions of the processor, by library.
+
+The same on a busy machine and a quiet one.
 
     python -m tests.bench.instructions [SYSTEM:SCENARIO …]
 
-Each system runs under valgrind, which counts what it executes in user space: of the kernel nothing, and of OpenSSL
-what it does on a processor without instructions for SHA.
+Each system runs under valgrind, which counts what it executes in user space: of the kernel nothing,
+and of OpenSSL what it does on a processor without instructions for SHA.
 """
 
 import re
@@ -45,7 +47,8 @@ def per_event(system: str, scenario: str, events: int = EVENTS) -> Instructions:
         place, counted = folder / "system", folder / "counted"
         place.mkdir()
         under = (
-            "valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={counted}",
+            "valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no",
+            f"--callgrind-out-file={counted}",
         )  # fmt: skip
         with target(folder / "target") as taking:
             bench = Bench(taking.url, dead, None, folder, folder, 0.0, under)
@@ -71,7 +74,10 @@ def _control(started: Started, what: str) -> None:
 
 
 def _read(counted: Path, events: int) -> Instructions:
-    """Add up callgrind's own costs of each function: https://valgrind.org/docs/manual/cl-format.html."""
+    """Add up callgrind's own costs of each function.
+
+    Https://valgrind.org/docs/manual/cl-format.html.
+    """
     libraries: dict[str, str] = {}
     costs: Counter[str] = Counter()
     here, is_call = "", False

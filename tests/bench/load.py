@@ -1,4 +1,7 @@
-"""Load from native programs on the other core: wrk to find the rate, `open_loop.c` at fixed rates and for bursts."""
+"""Load from native programs on the other core.
+
+Wrk to find the rate, `open_loop.c` at fixed rates and for bursts.
+"""
 
 import json
 import os
@@ -17,7 +20,10 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is posted again and again: raw HTTP with marks (see `open_loop.c`), to `turns` routes in turn."""
+    """What is posted again and again.
+
+    Raw HTTP with marks (see `open_loop.c`), to `turns` routes in turn.
+    """
 
     port: int
     raw: bytes
@@ -26,7 +32,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How requests were answered: how many with 2xx, in how many seconds; latencies in milliseconds."""
+    """How requests were answered: how many with 2xx, in how many seconds.
+
+    Latencies in milliseconds.
+    """
 
     answered: int
     seconds: float
@@ -90,11 +99,15 @@ class Load:
         return [str(self._program), str(self._request.port), *map(str, numbers), answers]
 
     def _run(self, command: list[str], environment: dict[str, str], cut: int) -> Answers:
-        """Run a generator; `cut`: more requests than it makes without an answer: at its start, and at its end."""
+        """Run a generator; `cut`: more requests than it makes without an answer.
+
+        At its start, and at its end.
+        """
         with self._file.open("rb") as request:
             done = subprocess.run(
                 ["taskset", "-c", str(LOAD_CORE), *command],
-                stdin=request, capture_output=True, text=True, check=False, env=os.environ | environment,
+                stdin=request, capture_output=True, text=True, check=False,
+                env=os.environ | environment,
             )  # fmt: skip
         if done.returncode != 0:
             raise Failed(f"{command[0]} failed: {done.stderr or done.stdout}")

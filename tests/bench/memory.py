@@ -1,9 +1,11 @@
-"""How soon a relay starts, and what memory each route, lane and pending delivery takes: differences between processes.
+"""How soon a relay starts, and what memory each route, lane and pending delivery takes.
+
+Differences between processes.
 
     python -m tests.bench.memory
 
-Each figure is the median of a few relays. A lane at work has delivered once, so that it has a connection. It fails
-if 1,000 routes with 1,000 targets at work, scraped, take 150 MiB or more.
+Each figure is the median of a few relays. A lane at work has delivered once, so that it has a
+connection. It fails if 1,000 routes with 1,000 targets at work, scraped, take 150 MiB or more.
 """
 
 import asyncio

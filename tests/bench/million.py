@@ -1,10 +1,13 @@
-"""A million pending deliveries: how long a start takes, how much memory, how soon a fresh event is delivered.
+"""A million pending deliveries.
+
+How long a start takes, how much memory, how soon a fresh event is delivered.
 
     python -m tests.bench.million [COUNT]
 
-Fills a store with COUNT events for a target that is down, through the store's own `append`, then starts the
-relay on it as a process, posts fresh events to a target that is up, and more to the one that is down.
-Exits 1 if the start takes 10 s or more, the memory is 200 MiB or more, or a fresh event waits a second.
+Fills a store with COUNT events for a target that is down, through the store's own `append`, then
+starts the relay on it as a process, posts fresh events to a target that is up, and more to the one
+that is down. Exits 1 if the start takes 10 s or more, the memory is 200 MiB or more, or a fresh
+event waits a second.
 """
 
 import argparse

@@ -18,7 +18,10 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
-    """A round that can't be counted: something ended, was not answered with 2xx, or did not arrive."""
+    """A round that can't be counted.
+
+    Something ended, was not answered with 2xx, or did not arrive.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,10 @@ class Process:
         return self._popen.pid
 
     def json(self) -> dict[str, Any]:
-        """Return the object that it prints as its first line; raise Failed with its log if it ends before."""
+        """Return the object that it prints as its first line.
+
+        Raise Failed with its log if it ends before.
+        """
         while not (printed := self._out.read_bytes()).endswith(b"\n"):
             self.check()
             time.sleep(0.005)

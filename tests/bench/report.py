@@ -19,7 +19,8 @@ END = "<!-- end of figures -->"
 _FORWARDER = ("pass-through", "forwarder")
 _HALF = 0.5
 HEAD = (
-    "scenario", "system", "events/s", "least to most", "of forwarder", "accept ms p50 / p99 / p99.9",
+    "scenario", "system", "events/s", "least to most", "of forwarder",
+    "accept ms p50 / p99 / p99.9",
     "delivery ms p50 / p99 / p99.9", "CPU µs/event", "RSS MiB", "syncs/event", "KiB written/event",
     "start s",
 )  # fmt: skip
@@ -35,7 +36,10 @@ class Bar:
 
 
 def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
-    """Return a row for each scenario and system, in the order of `HEAD`; latencies are at half of the rate."""
+    """Return a row for each scenario and system, in the order of `HEAD`.
+
+    Latencies are at half of the rate.
+    """
     for scenario, system in figures.rounds:
         key = (scenario, system)
         rounds = figures.rounds[key]
@@ -170,7 +174,8 @@ def markdown(figures: Figures) -> str:
             "",
             *_markdown_table(HEAD, list(rows(figures))),
             "",
-            *_markdown_table(("scenario", "what it is"), [(name, shows[name]) for name in measured]),
+            *_markdown_table(("scenario", "what it is"), [(name,
+            shows[name]) for name in measured]),
             "",
             *_markdown_table(("system", "what it is", "what its 2xx means"), [
                 (name, SYSTEMS[name].about, SYSTEMS[name].promise) for name in systems

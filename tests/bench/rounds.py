@@ -25,7 +25,9 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class FixedRate:
-    """Load at a fixed rate, as a share of the rate found: events a second, and how long each waited.
+    """Load at a fixed rate, as a share of the rate found.
+
+    Events a second, and how long each waited.
 
     `accept`: from when a request was due until its answer; `delivery`: until the target had it.
     """
@@ -40,9 +42,10 @@ class FixedRate:
 class Round:
     """What one round has found.
 
-    `rate`: events a second, from the first request to the last delivery; `accepted`: answered 2xx a second;
-    `saturated`: latency of the answers meanwhile; `cpu`: microseconds an event; `rss`: MiB at the highest;
-    `syncs` and `written` (bytes) an event; `start`: seconds until it listened; `number`: in which round of the run.
+    `rate`: events a second, from the first request to the last delivery; `accepted`: answered 2xx a
+    second; `saturated`: latency of the answers meanwhile; `cpu`: microseconds an event; `rss`: MiB
+    at the highest; `syncs` and `written` (bytes) an event; `start`: seconds until it listened;
+    `number`: in which round of the run.
     """
 
     rate: float
@@ -59,7 +62,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a round takes place: the target, the load generator's program, a folder for its files."""
+    """Where a round takes place.
+
+    The target, the load generator's program, a folder for its files.
+    """
 
     target: Target
     open_loop: Path
@@ -171,7 +177,8 @@ class _Meter:
         """Wait for the last delivery; without deliveries, the load's own seconds count."""
         events: float = answered
         if self._owes:
-            # The generator drops answers that are under way when its time is up: those events count as well.
+            # The generator drops answers that are under way when its time is up: those events count
+            # as well.
             count, last = self._target.drain(self._before + answered * self._owes)
             events = (count - self._before) / self._owes
             seconds = last - self._began

@@ -1,4 +1,7 @@
-"""What is measured, as data: each scenario says what an event is, what it owes, and what stands in the way."""
+"""What is measured, as data.
+
+Each scenario says what an event is, what it owes, and what stands in the way.
+"""
 
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -23,12 +26,13 @@ class Obstacle(Enum):
 class Scenario:
     """One line of the table.
 
-    `systems`: what it is measured on, see `systems.py`; `body`: bytes of an event's body; `owes`: deliveries of
-    an event to targets that are up; `filtered`: forwards more, whose `when` says no; `routes`: how many, each
-    with a target of its own, to which the events go in turn; `burst`: events sent at once to find the rate,
-    where accepting outruns delivering by far (0: wrk sends for some seconds); `is_github`: a signed push, its model,
-    filters and transform; `file_too`: a file gets each event as it came beside; `fractions`: the fixed rates, as
-    shares of the rate found.
+    `systems`: what it is measured on, see `systems.py`; `body`: bytes of an event's body; `owes`:
+    deliveries of an event to targets that are up; `filtered`: forwards more, whose `when` says no;
+    `routes`: how many, each with a target of its own, to which the events go in turn; `burst`:
+    events sent at once to find the rate, where accepting outruns delivering by far (0: wrk sends
+    for some seconds); `is_github`: a signed push, its model, filters and transform; `file_too`: a
+    file gets each event as it came beside; `fractions`: the fixed rates, as shares of the rate
+    found.
     """
 
     name: str

@@ -85,7 +85,10 @@ def _configure(site: Site, bench: Bench, scenario: Scenario) -> None:
 
 
 def _filter(route: Path) -> None:
-    """Leave the model, the transform and the filters of the shipped route, with a third; nothing goes to the file."""
+    """Leave the model, the transform and the filters of the shipped route, with a third.
+
+    Nothing goes to the file.
+    """
     content = YAML(typ="safe", pure=True).load(route)
     content["forward"] = [forward for forward in content["forward"] if "when" in forward]
     content["forward"].append({"name": "release", "to": "chat", "when": 'event.type == "release"'})

@@ -26,9 +26,9 @@ class Kind(Enum):
 class Bench:
     """What all rounds share.
 
-    `target` and `dead`: URLs; `store`: a store with a past, or None; `syncs`: the preloaded library;
-    `peers`: the folder where other people's systems are installed; `seconds`: how long load lasts; `under`: the
-    command of a program that runs the system and watches it.
+    `target` and `dead`: URLs; `store`: a store with a past, or None; `syncs`: the preloaded
+    library; `peers`: the folder where other people's systems are installed; `seconds`: how long
+    load lasts; `under`: the command of a program that runs the system and watches it.
     """
 
     target: str

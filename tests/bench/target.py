@@ -39,7 +39,10 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A delivery at the target: when, in seconds since 1970; what it says of its sending; its event."""
+    """A delivery at the target: when, in seconds since 1970; what it says of its sending.
+
+    Its event.
+    """
 
     at: float
     sent: str
@@ -70,7 +73,10 @@ class Target:
         return int(found[1]) - self._asked
 
     def drain(self, wanted: int) -> tuple[int, float]:
-        """Wait until `wanted` have come and no more do; return how many, and when the last came (perf_counter)."""
+        """Wait until `wanted` have come and no more do.
+
+        Return how many, and when the last came (perf_counter).
+        """
         deadline = time.monotonic() + DRAIN
         count, last = self.count(), time.perf_counter()
         while count < wanted or time.perf_counter() - last < QUIET:

@@ -1,4 +1,7 @@
-"""The review and the catalogue in a real Chromium: both languages, on a screen and on paper, every letter intact."""
+"""The review and the catalogue in a real Chromium.
+
+Both languages, on a screen and on paper, every letter intact.
+"""
 
 import html
 import json
@@ -76,7 +79,10 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_review_is_printed_with_every_letter(tmp_path: Path, language: str) -> None:
-    """What the page shows can be read off the paper: no letter is lost, none falls apart into its marks."""
+    """What the page shows can be read off the paper.
+
+    No letter is lost, none falls apart into its marks.
+    """
     made = page(tmp_path, language)
     text = await printed(made, tmp_path / "review.pdf")
     # The first heading is set in capitals by the style sheet.
@@ -109,7 +115,10 @@ async def test_catalogue_is_printed_with_every_letter(tmp_path: Path, language: 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_review_holds_all_it_needs(tmp_path: Path, language: str) -> None:
-    """It asks for nothing: no script, no font, no picture, no address; and says what it was computed from."""
+    """It asks for nothing: no script, no font, no picture, no address.
+
+    And says what it was computed from.
+    """
     text = page(tmp_path, language).read_text("utf-8")
     assert not re.search(r"<(script|link|img|iframe|object)\b|url\(|@import|\bsrc=", text)
     assert "default-src 'none'" in text

@@ -14,14 +14,17 @@ from tests.support.site import REPOSITORY, Site
 ROUTE = "cooperation"
 HUB = "ho-chi-minh-city"
 PLACES = (
-    HUB, "quang-ngai", "binh-dinh", "phu-yen", "khanh-hoa", "ninh-thuan", "binh-thuan", "nghe-an", "thanh-hoa",
+    HUB, "quang-ngai", "binh-dinh", "phu-yen", "khanh-hoa", "ninh-thuan", "binh-thuan", "nghe-an",
+    "thanh-hoa",
     "ha-tinh", "quang-tri", "quang-binh", "thua-thien-hue", "ha-nam", "cao-bang", "bac-kan",
 )  # fmt: skip
 DEPARTMENTS = (
-    "planning-and-investment", "industry-and-trade", "tourism", "agriculture", "science-and-technology",
+    "planning-and-investment", "industry-and-trade", "tourism", "agriculture",
+    "science-and-technology",
     "culture", "health", "education-and-training", "information-and-communications",
 )  # fmt: skip
-# Quick, so that a place that comes back need not be waited for; patient, so that nothing dies meanwhile.
+# Quick, so that a place that comes back need not be waited for; patient, so that nothing dies
+# meanwhile.
 _RETRY = {"exponential": {"initial": "100ms", "factor": 2, "max": "1s", "attempts": 1000}}
 _BREAKER = {"failures": 5, "cool_off": "200ms", "max_cool_off": "500ms"}
 
@@ -55,7 +58,10 @@ def place_of(target: str) -> tuple[str, str]:
 
 
 def year() -> list[tuple[str, dict[str, Any]]]:
-    """Return the first year of both programmes: the sender and the body of each sample that is not refused."""
+    """Return the first year of both programmes.
+
+    The sender and the body of each sample that is not refused.
+    """
     samples = [
         json.loads(path.read_text())
         for path in sorted((REPOSITORY / "routes" / ROUTE / "samples").glob("*.json"))

@@ -1,4 +1,7 @@
-"""The system of one place: a server on loopback that keeps what it gets, can go down, and comes back on its port."""
+"""The system of one place.
+
+A server on loopback that keeps what it gets, can go down, and comes back on its port.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,7 +14,10 @@ from tests.support.waiting import DEADLINE, until
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """One request that was taken: for which of the place's systems, of which event, in which form."""
+    """One request that was taken.
+
+    For which of the place's systems, of which event, in which form.
+    """
 
     path: str
     event: str

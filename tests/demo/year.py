@@ -1,7 +1,9 @@
-"""`make demo`: the first year of both programmes, posted through a real relay to sixteen local servers.
+"""`make demo`.
 
-One place's server is down while everything is posted, and comes back. The demo ends with 0 only if every delivery is
-accounted for; it leaves the reviews of both programmes in its folder.
+The first year of both programmes, posted through a real relay to sixteen local servers.
+
+One place's server is down while everything is posted, and comes back. The demo ends with 0 only if
+every delivery is accounted for; it leaves the reviews of both programmes in its folder.
 """
 
 import argparse
@@ -184,7 +186,8 @@ async def review(relay: RelayProcess, folder: Path, count: int) -> None:
         page = folder / f"review-{programme}"
         for language, name in (("vi", f"{page}.html"), ("en", f"{page}.en.html")):
             await run(
-                sys.executable, str(_REVIEW), str(export), "--programme", programme, "--language", language,
+                sys.executable, str(_REVIEW), str(export), "--programme", programme, "--language",
+                language,
                 "--html", name, "--json", f"{page}.json", cwd=folder,
             )  # fmt: skip
         found = read_json(folder / f"{page.name}.json")

@@ -1,4 +1,7 @@
-"""What was posted, answered and delivered, by the sender's numbers; then: who was lost, doubled, wasted."""
+"""What was posted, answered and delivered, by the sender's numbers; then.
+
+Who was lost, doubled, wasted.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,7 +10,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that a target got: which number, under which id and attempt, when, and what it answered."""
+    """One request that a target got.
+
+    Which number, under which id and attempt, when, and what it answered.
+    """
 
     number: int
     id: str
@@ -68,7 +74,10 @@ class Ledger:
         return sorted(number for number, found in ids.items() if len(found) > 1)
 
     def doubled(self, seen: Mapping[str, list[Seen]]) -> list[Doubled]:
-        """Return each surplus delivery with its cause: what happened from the delivery before to this one."""
+        """Return each surplus delivery with its cause.
+
+        What happened from the delivery before to this one.
+        """
         found = []
         for target, requests in seen.items():
             before: dict[int, float] = {}

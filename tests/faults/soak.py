@@ -1,11 +1,15 @@
-"""`make soak`: the real relay under load while it is killed, stopped, frozen, and its target breaks.
+"""`make soak`.
 
-    python -m tests.faults.soak [--kills N] [--terms N] [--freezes N] [--outages N] [--seed N] [--json]
+The real relay under load while it is killed, stopped, frozen, and its target breaks.
 
-Senders post numbered events to a route with four forwards: a target that is fine, one that has outages, one in
-order of keys, and a file. At random instants the relay is ended and started again. Then every event is accounted for
-at every target. Two relays in turn: one for kills, freezes and outages; one for SIGTERMs alone, over which nothing
-may be delivered twice and no attempt be wasted. Exits 1 if a promise is broken; the instants are the seed's.
+    python -m tests.faults.soak [--kills N] [--terms N] [--freezes N] [--outages N] [--seed N]
+    [--json]
+
+Senders post numbered events to a route with four forwards: a target that is fine, one that has
+outages, one in order of keys, and a file. At random instants the relay is ended and started again.
+Then every event is accounted for at every target. Two relays in turn: one for kills, freezes and
+outages; one for SIGTERMs alone, over which nothing may be delivered twice and no attempt be wasted.
+Exits 1 if a promise is broken; the instants are the seed's.
 """
 
 import argparse

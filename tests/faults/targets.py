@@ -70,7 +70,8 @@ StartFaulty = Callable[..., Awaitable[FaultyTarget]]
 async def self_signed(folder: Path) -> ssl.SSLContext:
     """Return the server side of a TLS connection with a certificate that nobody trusts who has not `cert.pem`."""
     process = await asyncio.create_subprocess_exec(
-        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2",
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
+        "-days", "2",
         "-addext", "subjectAltName=IP:127.0.0.1",
         "-keyout", "key.pem", "-out", "cert.pem", cwd=folder,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,

@@ -1,4 +1,7 @@
-"""The admin listener under attack: pages in a browser on this machine, and requests that are no good."""
+"""The admin listener under attack.
+
+Pages in a browser on this machine, and requests that are no good.
+"""
 
 import asyncio
 

@@ -50,7 +50,10 @@ def configure(site: Site, target: Target, schedule: list[str]) -> None:
 async def test_retry_comes_and_fresh_events_go_at_once(
     site: Site, start_process: StartProcess, target: Target, clock: Clock, jump: str
 ) -> None:
-    """A retry that was to come in a second does, whatever the wall clock says meanwhile; ids rise, ids are known."""
+    """A retry that was to come in a second does, whatever the wall clock says meanwhile.
+
+    Ids rise, ids are known.
+    """
     configure(site, target, ["1s"] * 5)
     relay = await start_process(site, clock.environment)
     client = Client(relay.public, relay.admin)

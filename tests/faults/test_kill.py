@@ -1,4 +1,7 @@
-"""The relay as a process, ended at the worst instants: between delivery and record, before a retry, beside another."""
+"""The relay as a process, ended at the worst instants.
+
+Between delivery and record, before a retry, beside another.
+"""
 
 import pytest
 
@@ -76,7 +79,10 @@ async def test_a_retry_survives_a_kill(
 async def test_a_second_relay_on_the_same_file_is_refused(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Exit code 1 and a message that names the file and the remedy; the first goes on undisturbed."""
+    """Exit code 1 and a message that names the file and the remedy.
+
+    The first goes on undisturbed.
+    """
     _write(site, target)
     relay = await start_process(site)
     second = await run("run", "--config", str(site.config), cwd=site.root)

@@ -1,4 +1,7 @@
-"""Somebody recorded a signed request, and sends it again: at once, later, with its token on another body."""
+"""Somebody recorded a signed request, and sends it again.
+
+At once, later, with its token on another body.
+"""
 
 import base64
 import hashlib
@@ -21,7 +24,8 @@ pytestmark = pytest.mark.fault(32)
 KEY = b"0123456789abcdef0123456789abcdef"
 BODY = b'{"id": "one", "event_id": "one", "n": 1}'
 HMAC = {
-    "scheme": "hmac", "header": "x-signature", "secrets": [KEY.decode()], "timestamp": {"header": "x-time"},
+    "scheme": "hmac", "header": "x-signature", "secrets": [KEY.decode()],
+    "timestamp": {"header": "x-time"},
 }  # fmt: skip
 Signed = Mapping[str, str]
 
@@ -95,7 +99,10 @@ def _write(site: Site, target: Target, scheme: str) -> Callable[[bytes, int], Si
 async def test_request_of_ten_minutes_ago_is_refused(
     site: Site, start_relay: StartRelay, target: Target, scheme: str
 ) -> None:
-    """However rightly it is signed: 401, nothing stored; and with another time written into it, 401 too."""
+    """However rightly it is signed: 401, nothing stored.
+
+    And with another time written into it, 401 too.
+    """
     sign = _write(site, target, scheme)
     relay = await start_relay(site)
     now = int(time.time())
@@ -111,7 +118,10 @@ async def test_request_of_ten_minutes_ago_is_refused(
 async def test_request_that_comes_again_is_not_delivered_again(
     site: Site, start_process: StartProcess, target: Target, scheme: str
 ) -> None:
-    """Within the tolerance the same request is known, also after a restart: 200 with the first one's id."""
+    """Within the tolerance the same request is known, also after a restart.
+
+    200 with the first one's id.
+    """
     sign = _write(site, target, scheme)
     signed = sign(BODY, int(time.time()))
     process = await start_process(site)

@@ -1,4 +1,7 @@
-"""SIGTERM with everything in flight: what can end ends, the rest goes on after the restart and has cost nothing."""
+"""SIGTERM with everything in flight.
+
+What can end ends, the rest goes on after the restart and has cost nothing.
+"""
 
 import asyncio
 import contextlib
@@ -56,7 +59,10 @@ async def _draining(process: RelayProcess) -> None:
 async def test_what_is_in_flight_ends_and_what_waits_goes_after_the_restart(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Not ready at once, closed to newcomers, four attempts end within the grace; each event arrives once, as attempt 1."""
+    """Not ready at once, closed to newcomers, four attempts end within the grace.
+
+    Each event arrives once, as attempt 1.
+    """
     _write(site, target, "20s")
     target.open.clear()
     process = await start_process(site)
@@ -79,7 +85,10 @@ async def test_what_is_in_flight_ends_and_what_waits_goes_after_the_restart(
 async def test_attempt_that_outlasts_the_grace_has_cost_nothing(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Let go, and made again after the restart: still the first attempt, at the target and in the record."""
+    """Let go, and made again after the restart.
+
+    Still the first attempt, at the target and in the record.
+    """
     _write(site, target, "200ms")
     target.open.clear()
     process = await start_process(site)
@@ -104,7 +113,10 @@ async def test_attempt_that_outlasts_the_grace_has_cost_nothing(
 async def test_open_connections_are_closed_cleanly_and_a_request_under_way_is_answered(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """An idle connection gets an end, no reset; a new request on one 503; a body half sent may be sent to its end, and is accepted."""
+    """An idle connection gets an end, no reset; a new request on one 503.
+
+    A body half sent may be sent to its end, and is accepted.
+    """
     _write(site, target, "20s")
     process = await start_process(site)
     idle, half, late = [await _connect(process) for _ in range(3)]

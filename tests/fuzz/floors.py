@@ -1,4 +1,7 @@
-"""What may be fed with any bytes: each takes some, and returns, or raises what it says that it raises."""
+"""What may be fed with any bytes.
+
+Each takes some, and returns, or raises what it says that it raises.
+"""
 
 import contextlib
 import time
@@ -27,16 +30,20 @@ KEYS = [
     b"whsec_YW5vdGhlciBrZXksIGFub3RoZXIga2V5LCBhbm90aGU=",
 ]
 _TIMED = MacOptions(
-    header="x-signature", signed="{method}.{id}.{timestamp}.{body}", timestamp_header="x-time", id_header="x-id",
+    header="x-signature", signed="{method}.{id}.{timestamp}.{body}", timestamp_header="x-time",
+    id_header="x-id",
     encoding="base64", hash="sha512",
 )  # fmt: skip
 SCHEMES: list[Scheme] = [
-    StandardWebhooks(KEYS), Stripe(KEYS), Slack(KEYS), github(KEYS), Token(KEYS), Token(KEYS, "x-token"),
+    StandardWebhooks(KEYS), Stripe(KEYS), Slack(KEYS), github(KEYS), Token(KEYS), Token(KEYS,
+    "x-token"),
     Basic(KEYS, "lan"), Mac(KEYS, _TIMED),
 ]  # fmt: skip
 NAMES = (
-    "webhook-id", "webhook-timestamp", "webhook-signature", "svix-id", "svix-timestamp", "svix-signature",
-    "stripe-signature", "x-slack-signature", "x-slack-request-timestamp", "x-hub-signature-256", "authorization",
+    "webhook-id", "webhook-timestamp", "webhook-signature", "svix-id", "svix-timestamp",
+    "svix-signature",
+    "stripe-signature", "x-slack-signature", "x-slack-request-timestamp", "x-hub-signature-256",
+    "authorization",
     "x-token", "x-signature", "x-time", "x-id", "connection", "content-type", "content-encoding",
 )  # fmt: skip
 _SEEN = Expression('{"b": body, "h": headers, "q": query, "same": body == body}', "request")
@@ -54,7 +61,10 @@ def headers_of(raw: bytes) -> dict[str, str]:
 
 
 def json(raw: bytes) -> None:
-    """Decode; what is a value can be seen by expressions, and keeps its NULs and its large integers."""
+    """Decode.
+
+    What is a value can be seen by expressions, and keeps its NULs and its large integers.
+    """
     try:
         value = decode_json(raw)
     except Rejected:

@@ -1,7 +1,7 @@
 """Feed each floor with bytes that reach ever more of its code (atheris, on libFuzzer), for some seconds: `make fuzz`.
 
-Each runs in a process of its own, as libFuzzer ends the process that it runs in. What it finds it leaves as
-`crash-…` in the working directory; that belongs into `test_floors.py` as an example.
+Each runs in a process of its own, as libFuzzer ends the process that it runs in. What it finds it
+leaves as `crash-…` in the working directory; that belongs into `test_floors.py` as an example.
 """
 
 import subprocess

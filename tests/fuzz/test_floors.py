@@ -1,4 +1,7 @@
-"""Any bytes at all: the floors of decoding and verification raise only what they say, and the wire never answers 500."""
+"""Any bytes at all.
+
+The floors of decoding and verification raise only what they say, and the wire never answers 500.
+"""
 
 import gzip
 import json
@@ -18,7 +21,8 @@ from tests.support.wire import exchange, statuses
 
 BIG = 2**63
 values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text() | st.integers() | st.sampled_from([BIG, -BIG - 1, 10**400, "\0"]),
+    st.none() | st.booleans() | st.floats() | st.text() | st.integers() | st.sampled_from([BIG,
+    -BIG - 1, 10**400, "\0"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
@@ -73,10 +77,14 @@ def test_any_file_is_data_or_problems(tmp_path: Path, data: bytes) -> None:
 
 lines = st.sampled_from(
     [
-        b"Host: relay", b"Content-Length: 2", b"Content-Length: 99999999999", b"Content-Length: -1", b"Expect: 100-continue",
-        b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked", b"Content-Encoding: gzip", b"Connection: upgrade",
-        b"Upgrade: websocket", b"Content-Type: application/json; charset=x", b"Content-Type: multipart/form-data",
-        b"X-A: \xff\xfe", b"X-A:", b": x", b"X A: b", b" folded", b"Authorization: Bearer \xff", b"Cookie: \x01", b"\0",
+        b"Host: relay", b"Content-Length: 2", b"Content-Length: 99999999999", b"Content-Length: -1",
+        b"Expect: 100-continue",
+        b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked",
+        b"Content-Encoding: gzip", b"Connection: upgrade",
+        b"Upgrade: websocket", b"Content-Type: application/json; charset=x",
+        b"Content-Type: multipart/form-data",
+        b"X-A: \xff\xfe", b"X-A:", b": x", b"X A: b", b" folded", b"Authorization: Bearer \xff",
+        b"Cookie: \x01", b"\0",
     ]
 ) | st.binary(max_size=40)  # fmt: skip
 targets = st.sampled_from(
@@ -107,7 +115,10 @@ requests = st.builds(
 async def test_any_bytes_on_the_wire_are_answered_without_a_fault(
     site: Site, start_relay: StartRelay, target: Target, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Never a 5xx, never a traceback; the relay takes the next good request, and every event it took is delivered."""
+    """Never a 5xx, never a traceback.
+
+    The relay takes the next good request, and every event it took is delivered.
+    """
     site.configure({"hook": {"url": target.url}}, limits={"body_timeout": "100ms"})
     site.route("raw", {"forward": [{"to": "hook"}]})
     seen = {

@@ -8,7 +8,8 @@ from tests.support.process import run
 from tests.support.waiting import DEADLINE
 
 _ALONE = (
-    "--headless", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-background-networking",
+    "--headless", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
 

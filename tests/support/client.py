@@ -1,4 +1,7 @@
-"""What a test asks of a relay, whether it runs inside the test or as a process: both listeners over HTTP."""
+"""What a test asks of a relay, whether it runs inside the test or as a process.
+
+Both listeners over HTTP.
+"""
 
 import asyncio
 import json
@@ -92,7 +95,8 @@ class Client:
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
         return Answer(int(head[0].split(" ")[1]), headers, body)
 
-    # --- the admin listener --------------------------------------------------------------------------
+    # --- the admin listener
+    # --------------------------------------------------------------------------
 
     async def api(self, path: str) -> Any:
         """Return the JSON answer of the admin API."""

@@ -1,7 +1,7 @@
 """A whole relay in a thread and loop of its own, where everything that it does is counted, not timed.
 
-Clients and targets run elsewhere, so that what is counted is the relay's alone. Counts are the same on any
-machine, but for what the relay does once a second: take the median over events.
+Clients and targets run elsewhere, so that what is counted is the relay's alone. Counts are the same
+on any machine, but for what the relay does once a second: take the median over events.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ Ts = TypeVarTuple("Ts")
 class Counts:
     """What was done so far, or for one event.
 
-    `calls`: Python functions called and coroutines resumed, in all threads; `handles`: callbacks and timers
-    given to the loop; `statements` and `transactions` of the writing connection; `written`: bytes of the
-    write-ahead log, until it is begun anew.
+    `calls`: Python functions called and coroutines resumed, in all threads; `handles`: callbacks
+    and timers given to the loop; `statements` and `transactions` of the writing connection;
+    `written`: bytes of the write-ahead log, until it is begun anew.
     """
 
     calls: float

@@ -1,4 +1,7 @@
-"""A name server on loopback that answers as it is told: the resolver that asks it is the relay's own."""
+"""A name server on loopback that answers as it is told.
+
+The resolver that asks it is the relay's own.
+"""
 
 import asyncio
 import ipaddress
@@ -9,7 +12,10 @@ _A = 1
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers every name: with `addresses` if there are any, else with `code`; not at all while `silent`."""
+    """Answers every name: with `addresses` if there are any, else with `code`.
+
+    Not at all while `silent`.
+    """
 
     def __init__(self) -> None:
         self.addresses: list[str] = []

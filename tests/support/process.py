@@ -37,7 +37,8 @@ async def run(*arguments: str, cwd: Path, stdin: bytes = b"", program: str = str
     """Run a command to its end."""
     process = await asyncio.create_subprocess_exec(
         program, *arguments, cwd=cwd, env=_environment({}),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
         async with asyncio.timeout(2 * DEADLINE):

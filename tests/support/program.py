@@ -13,7 +13,10 @@ _LISTENING = re.compile(r'msg="Listening on" address=(127\.0\.0\.1:\d+)')
 
 @asynccontextmanager
 async def listening(*command: str, cwd: Path) -> AsyncIterator[str]:
-    """Run a program that logs as Prometheus' programs do; give its base URL, and end it afterwards."""
+    """Run a program that logs as Prometheus' programs do.
+
+    Give its base URL, and end it afterwards.
+    """
     log = cwd / "program.log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(

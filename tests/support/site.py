@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Site:
     """Writes a configuration and route folders; what it writes is JSON, which is YAML too.
 
-    Both listeners take a free port unless told otherwise, and a stopping relay waits only shortly, so that
-    a test with a hanging target ends.
+    Both listeners take a free port unless told otherwise, and a stopping relay waits only shortly,
+    so that a test with a hanging target ends.
     """
 
     def __init__(self, root: Path) -> None:

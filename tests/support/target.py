@@ -13,7 +13,10 @@ from tests.support.waiting import DEADLINE
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came: lower-case header names, the peer's port, and when, on the monotonic clock."""
+    """One request as it came.
+
+    Lower-case header names, the peer's port, and when, on the monotonic clock.
+    """
 
     method: str
     path: str
@@ -38,7 +41,10 @@ class Reply:
 
 
 class Target:
-    """Answers from `script` in turn, then with `otherwise`; while `open` is not set, nobody whom it `holds`."""
+    """Answers from `script` in turn, then with `otherwise`.
+
+    While `open` is not set, nobody whom it `holds`.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Received] = []

@@ -10,7 +10,10 @@ _PAUSE = 0.01  # between two questions
 
 
 async def until(ask: Callable[[], Awaitable[T]], what: str, deadline: float = DEADLINE) -> T:
-    """Ask until the answer is true, and return it; fail with the last answer after `deadline` seconds."""
+    """Ask until the answer is true, and return it.
+
+    Fail with the last answer after `deadline` seconds.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline
     while True:

@@ -37,8 +37,10 @@ def test_other_text_is_no_id(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "evt_", "evt_" + "0" * 25, "evt_" + "0" * 27, "0" * 30, "EVT_" + "0" * 26, "evt_" + "0" * 25 + "g",
-     "evt_" + "A" * 26, "evt_" + "_" * 26, "evt_" + "\N{ARABIC-INDIC DIGIT ONE}" * 26, "evt_evt_" + "0" * 26,
+    ["", "evt_", "evt_" + "0" * 25, "evt_" + "0" * 27, "0" * 30, "EVT_" + "0" * 26,
+    "evt_" + "0" * 25 + "g",
+     "evt_" + "A" * 26, "evt_" + "_" * 26, "evt_" + "\N{ARABIC-INDIC DIGIT ONE}" * 26,
+     "evt_evt_" + "0" * 26,
      " evt_" + "0" * 26, "evt_" + "0" * 26 + "\n", "evt_" + "f" * 26],
     ids=ascii,
 )  # fmt: skip

@@ -1,4 +1,6 @@
-"""A webhook endpoint and its worker as people write them by hand: FastAPI, Celery on Redis, requests.
+"""A webhook endpoint and its worker as people write them by hand.
+
+FastAPI, Celery on Redis, requests.
 
 uvicorn with_celery:app          celery --app with_celery:celery worker
 """

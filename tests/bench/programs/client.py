@@ -1,4 +1,7 @@
-"""A floor: a bare aiohttp client that posts to the target from so many tasks for so many seconds; uvloop."""
+"""A floor: a bare aiohttp client that posts to the target from so many tasks for so many seconds.
+
+Uvloop.
+"""
 
 import asyncio
 import json

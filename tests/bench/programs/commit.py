@@ -1,4 +1,7 @@
-"""A floor: SQLite alone, rows of a body each, so many in one synced transaction, for so many seconds."""
+"""A floor.
+
+SQLite alone, rows of a body each, so many in one synced transaction, for so many seconds.
+"""
 
 import json
 import signal

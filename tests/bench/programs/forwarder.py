@@ -1,6 +1,7 @@
 """The floor to compare with: a stateless aiohttp forwarder that keeps no promise at all.
 
-A handler that reads the body, awaits one pooled client POST to the target, and answers; uvloop, no access log.
+A handler that reads the body, awaits one pooled client POST to the target, and answers; uvloop, no
+access log.
 """
 
 import asyncio

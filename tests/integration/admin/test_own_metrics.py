@@ -15,15 +15,18 @@ from tests.support.waiting import until
 
 SCHEMA = '{"type": "object", "required": ["id"]}'
 COMMITS: dict[str, Any] = {
-    "name": "commits_total", "type": "counter", "value": "size(body.commits)", "labels": {"repo": "body.repo"},
+    "name": "commits_total", "type": "counter", "value": "size(body.commits)",
+    "labels": {"repo": "body.repo"},
     "when": "has(body.commits)", "help": "What was pushed.",
 }  # fmt: skip
 OPEN: dict[str, Any] = {
     "name": "obstacle_due_timestamp_seconds", "type": "gauge", "value": "timestamp(body.due)",
-    "labels": {"id": "body.obstacle"}, "when": "has(body.obstacle)", "remove": 'event.type == "resolved"',
+    "labels": {"id": "body.obstacle"}, "when": "has(body.obstacle)",
+    "remove": 'event.type == "resolved"',
 }  # fmt: skip
 SIZES: dict[str, Any] = {
-    "name": "delegates", "type": "histogram", "buckets": [10, 100], "each": "body.delegations", "value": "item.n",
+    "name": "delegates", "type": "histogram", "buckets": [10, 100], "each": "body.delegations",
+    "value": "item.n",
     "when": "has(item.n)",
 }  # fmt: skip
 DUE = {"id": "1", "obstacle": "road", "due": "2026-11-23T08:00:00Z", "type": "raised"}
@@ -247,7 +250,10 @@ async def test_store_that_can_not_be_read_is_asked_again(
 
 
 async def test_secret_headers_are_not_seen(site: Site, start_relay: StartRelay) -> None:
-    """A label can't hold what the relay does not even store: it would stand in Prometheus for a year."""
+    """A label can't hold what the relay does not even store.
+
+    It would stand in Prometheus for a year.
+    """
     label = {"who": 'has(headers.authorization) ? headers.authorization : "nobody"'}
     _write(site, {"name": "seen_total", "type": "counter", "labels": label})
     relay = await start_relay(site)

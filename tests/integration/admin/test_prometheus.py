@@ -1,4 +1,7 @@
-"""A real Prometheus scrapes the relay; what it is told is well formed, complete from the start, and bounded."""
+"""A real Prometheus scrapes the relay.
+
+What it is told is well formed, complete from the start, and bounded.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -50,7 +50,10 @@ async def dead_letters(relay: RelayProcess, count: int) -> dict[str, str]:
 async def test_a_filter_replays_its_dead_letters_and_no_others(
     prepared: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """A dry run counts and changes nothing; then those of one route are delivered, the others stay dead."""
+    """A dry run counts and changes nothing.
+
+    Then those of one route are delivered, the others stay dead.
+    """
     relay = await start_process(prepared)
     target.otherwise = Reply(503)
     ids = await dead_letters(relay, 5)
@@ -106,7 +109,10 @@ async def test_wrong_use_of_replay_exits_2(
 async def test_what_was_quarantined_goes_out_once_it_is_valid(
     prepared: Site, start_process: StartProcess
 ) -> None:
-    """An event stays in quarantine while its route finds it invalid; with a mended route it is delivered."""
+    """An event stays in quarantine while its route finds it invalid.
+
+    With a mended route it is delivered.
+    """
     relay = await start_process(prepared)
     client = Client(relay.public, relay.admin)
     try:

@@ -23,7 +23,10 @@ def test_prometheus_takes_the_shipped_configuration_and_its_alerts() -> None:
 
 
 def test_alerts_of_the_cooperation_programmes_fire_when_they_should() -> None:
-    """`promtool` plays series to them: each fires for what had no follow-up, not before, and for nothing else."""
+    """`promtool` plays series to them.
+
+    Each fires for what had no follow-up, not before, and for nothing else.
+    """
     done = subprocess.run(
         ["promtool", "test", "rules", str(ALERTS)], capture_output=True, text=True, check=False
     )

@@ -57,7 +57,10 @@ async def test_new_route_and_target_are_served_without_a_restart(
 async def test_route_that_changed_while_a_body_came_is_the_new_one(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """What is accepted after a reload owes what the files say now; a route that is gone takes nothing more."""
+    """What is accepted after a reload owes what the files say now.
+
+    A route that is gone takes nothing more.
+    """
     first, second = await start_target(), await start_target()
     _write(site, {"a": {"url": first.url}}, one="a", two="a")
     relay = await start_relay(site)
@@ -113,7 +116,10 @@ async def test_broken_file_changes_nothing_and_is_told_with_its_place(
 async def test_file_that_is_only_half_there_changes_nothing(
     site: Site, start_relay: StartRelay, target: Target, which: str
 ) -> None:
-    """Emptied, cut anywhere, no text, a folder, a link to nowhere: the old configuration stays, whole and counted."""
+    """Emptied, cut anywhere, no text, a folder, a link to nowhere.
+
+    The old configuration stays, whole and counted.
+    """
     _write(site, {"a": {"url": target.url, "retry": SLOW}}, one="a")
     config = json.loads(site.config.read_text())
     (site.config.parent / "targets.yaml").write_text(json.dumps(config["targets"], indent=1))
@@ -177,7 +183,10 @@ async def test_changed_transform_takes_effect_at_once(
 async def test_pending_of_a_removed_target_is_kept_and_can_be_replayed(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """In memory or in the store: dead letters with `target_removed`; back again, a replay delivers them."""
+    """In memory or in the store: dead letters with `target_removed`.
+
+    Back again, a replay delivers them.
+    """
     target.otherwise = Reply(500)
     _write(site, {"a": {"url": target.url, "retry": SLOW}, "b": {"file": "b.jsonl"}}, one="a")
     relay = await start_relay(site)
@@ -225,7 +234,10 @@ async def test_unchanged_target_keeps_breaker_queue_and_connection(
 async def test_changed_target_goes_on_with_what_it_holds(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """A target that moves: what was in flight ends at the old place, what waited goes to the new one, once each."""
+    """A target that moves.
+
+    What was in flight ends at the old place, what waited goes to the new one, once each.
+    """
     old, new = await start_target(), await start_target()
     old.open.clear()
     _write(site, {"a": {"url": old.url, "concurrency": 1}}, one="a")
@@ -244,7 +256,10 @@ async def test_changed_target_goes_on_with_what_it_holds(
 async def test_what_only_a_restart_can_change_is_said(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """A changed listener or store is no silent no: 422 names it, and nothing else is taken over either."""
+    """A changed listener or store is no silent no.
+
+    422 names it, and nothing else is taken over either.
+    """
     _write(site, {"a": {"url": target.url}}, one="a")
     relay = await start_relay(site)
     _write(site, {"a": {"url": target.url}}, one="a", two="a")

@@ -1,4 +1,7 @@
-"""No secret in use is ever shown: not in logs, metrics, answers, commands, errors, nor in the store's files."""
+"""No secret in use is ever shown.
+
+Not in logs, metrics, answers, commands, errors, nor in the store's files.
+"""
 
 import ast
 import base64
@@ -129,8 +132,10 @@ async def test_nothing_shows_a_secret(
     body = tmp_path / "body.json"
     body.write_text('{"type": "url_verification", "challenge": "c", "id": "one"}')
     wrong = {
-        "authorization": "Bearer nearly-" + SECRETS["TOKEN"][:5], "x-key": "wrong", "x-signature": "00",
-        "x-hub-signature-256": "sha256=00", "stripe-signature": "t=1,v1=00", "webhook-signature": "v1,AA==",
+        "authorization": "Bearer nearly-" + SECRETS["TOKEN"][:5], "x-key": "wrong",
+        "x-signature": "00",
+        "x-hub-signature-256": "sha256=00", "stripe-signature": "t=1,v1=00",
+        "webhook-signature": "v1,AA==",
     }  # fmt: skip
     right = {
         "token": {"authorization": f"Bearer {SECRETS['TOKEN']}"},
@@ -167,18 +172,24 @@ async def test_nothing_shows_a_secret(
 
         await until(settled, "everything to end")
         for path in (
-            "/", "/metrics", "/healthz", "/readyz", "/api/version", "/api/routes", "/api/targets", "/api/events",
-            "/api/dead", f"/api/events/{ids[0]}", f"/api/events/{ids[1]}", f"/api/events/{ids[2]}/body",
+            "/", "/metrics", "/healthz", "/readyz", "/api/version", "/api/routes", "/api/targets",
+            "/api/events",
+            "/api/dead", f"/api/events/{ids[0]}", f"/api/events/{ids[1]}",
+            f"/api/events/{ids[2]}/body",
             "/api/events/nothing",
         ):  # fmt: skip
             seen.answered(path, await client.request("GET", process.admin + path, headers=admin))
         seen.answered("/ without a token", await client.request("GET", process.admin + "/"))
         url = ("--url", process.admin, "--token", SECRETS["ADMIN"])
         for arguments in (
-            ["check"], ["check", "--strict"], ["check", "--json"], ["routes"], ["routes", "--json"], ["test"], ["version"],
-            ["schema"], ["why", ids[0], *url], ["why", ids[1], "--json", *url], ["events", *url], ["events", "--json", *url],
-            ["dead", *url], ["dead", "--json", *url], ["replay", ids[0], *url], ["replay", "--dead", "--dry-run", *url],
-            ["pause", "log", *url], ["resume", "log", *url], ["why", "x", "--url", process.admin, "--token", "wrong"],
+            ["check"], ["check", "--strict"], ["check", "--json"], ["routes"], ["routes", "--json"],
+            ["test"], ["version"],
+            ["schema"], ["why", ids[0], *url], ["why", ids[1], "--json", *url], ["events", *url],
+            ["events", "--json", *url],
+            ["dead", *url], ["dead", "--json", *url], ["replay", ids[0], *url], ["replay", "--dead",
+            "--dry-run", *url],
+            ["pause", "log", *url], ["resume", "log", *url], ["why", "x", "--url", process.admin,
+            "--token", "wrong"],
         ):  # fmt: skip
             seen.ran(" ".join(arguments[:2]), await run(*arguments, cwd=cwd))
         broken = site.routes / "token" / "route.yaml"

@@ -38,7 +38,10 @@ class Order(BaseModel):
 async def test_transform_that_never_ends_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """Dead with `transform_failed` and the limit in its detail; other forwards and events are delivered."""
+    """Dead with `transform_failed` and the limit in its detail.
+
+    Other forwards and events are delivered.
+    """
     site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
     forwards = [{"to": "a", "transform": "t.py:change"}, {"to": "b"}]
     site.route("one", {"limits": {"time": "50ms"}, "forward": forwards}, {"t.py": LOOPS})
@@ -99,7 +102,10 @@ async def test_schema_that_takes_forever_refuses_its_own_request_alone(
 async def test_expression_over_its_budget_is_an_error_of_its_forward_alone(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """CEL's own budget of iterations ends it: counted as an error of that forward; the other delivers."""
+    """CEL's own budget of iterations ends it: counted as an error of that forward.
+
+    The other delivers.
+    """
     site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
     when = "body.items.exists(x, body.items.exists(y, x == y + 100000))"
     site.route("one", {"forward": [{"to": "a", "when": when}, {"to": "b"}]})
@@ -165,21 +171,31 @@ def change(event):
     "returned",
     [
         "throw(KeyboardInterrupt())", "throw(asyncio.CancelledError())", "throw(GeneratorExit())",
-        "throw(BaseException())", "throw(SystemExit(0))", "throw(Unspeakable())", "throw(Endless())",
-        "throw(ValueError('x' * 10_000_000))", "throw(ValueError('\\ud800'))", "bad(event)", "asyncio.sleep",
-        "(n for n in range(3))", "[Unwritable()]", "Request({}, Items(a=1))", "Request({}, {1: 'x'})", "Request({}, 7)",
-        "Request({}, {}, ['POST'])", "Request({}, {}, 'TRACE')", "'x' * (65 << 20)", "bytearray(65 << 20)",
-        "Request(b'', {'x y': '1'})", "Request(b'', {'x': 'a\\r\\nb: c'})", "Request(b'', {'x': 'a\\0'})",
+        "throw(BaseException())", "throw(SystemExit(0))", "throw(Unspeakable())",
+        "throw(Endless())",
+        "throw(ValueError('x' * 10_000_000))", "throw(ValueError('\\ud800'))", "bad(event)",
+        "asyncio.sleep",
+        "(n for n in range(3))", "[Unwritable()]", "Request({}, Items(a=1))",
+        "Request({}, {1: 'x'})", "Request({}, 7)",
+        "Request({}, {}, ['POST'])", "Request({}, {}, 'TRACE')", "'x' * (65 << 20)",
+        "bytearray(65 << 20)",
+        "Request(b'', {'x y': '1'})", "Request(b'', {'x': 'a\\r\\nb: c'})",
+        "Request(b'', {'x': 'a\\0'})",
         "Request(b'', {'Transfer-Encoding': 'chunked'})", "Request(b'', {'content-length': '99'})",
-        "Request(b'', {'': 'x'})", "Request(b'', {'x\\r\\ny': '1'})", "Request(b'', {'x': '\\udce9'})",
+        "Request(b'', {'': 'x'})", "Request(b'', {'x\\r\\ny': '1'})",
+        "Request(b'', {'x': '\\udce9'})",
     ],
 )  # fmt: skip
 async def test_transform_that_does_its_worst_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, target: Target, returned: str
 ) -> None:
-    """What would end a worker or the process, or put two requests into one, is one dead letter; the lane goes on."""
+    """What would end a worker or the process, or put two requests into one, is one dead letter.
+
+    The lane goes on.
+    """
     site.configure({"a": {"url": target.url, "concurrency": 1}})
-    site.route("bad", {"limits": {"time": "200ms"}, "forward": [{"to": "a", "transform": "t.py:bad"}]},
+    site.route("bad", {"limits": {"time": "200ms"}, "forward": [{"to": "a",
+    "transform": "t.py:bad"}]},
                {"t.py": f"{HOSTILE}\ndef bad(event):\n    return {returned}\n"})  # fmt: skip
     site.route("good", {"forward": [{"to": "a", "transform": "t.py:change"}]}, {"t.py": HOSTILE})
     relay = await start_relay(site)

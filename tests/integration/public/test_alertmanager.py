@@ -22,7 +22,10 @@ receivers:
 async def test_an_alert_becomes_a_message_and_its_end_another(
     site: Site, start_relay: StartRelay, target: Target, tmp_path: Path
 ) -> None:
-    """Alertmanager's own webhook is verified, validated and transformed; the inbox gets it as it came."""
+    """Alertmanager's own webhook is verified, validated and transformed.
+
+    The inbox gets it as it came.
+    """
     site.configure({"inbox": {"file": "../var/inbox.jsonl"}, "chat": {"url": target.url}})
     site.shipped_route("alertmanager")
     relay = await start_relay(site)

@@ -19,7 +19,10 @@ MANY = 1000
 async def test_the_same_id_a_thousand_times_at_once_is_one_event(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """One 202 and 999 times 200, all with one id; one event is stored; the target gets one request."""
+    """One 202 and 999 times 200, all with one id; one event is stored.
+
+    The target gets one request.
+    """
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
@@ -37,7 +40,10 @@ async def test_the_same_id_a_thousand_times_at_once_is_one_event(
 async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_commit(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """While the first is not on disk, its duplicate is not answered 2xx either; then it gets the same id."""
+    """While the first is not on disk, its duplicate is not answered 2xx either.
+
+    Then it gets the same id.
+    """
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
@@ -63,7 +69,10 @@ async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_com
 async def test_two_bodies_of_an_id_at_once_are_one_event_and_a_conflict(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """While the first is being committed as well: each other body is counted, the very same is not."""
+    """While the first is being committed as well.
+
+    Each other body is counted, the very same is not.
+    """
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
@@ -77,7 +86,10 @@ async def test_two_bodies_of_an_id_at_once_are_one_event_and_a_conflict(
 async def test_the_first_body_of_an_id_is_kept(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """Another body under the same id is a duplicate, before and after a restart, and counted: nothing that was accepted is overwritten."""
+    """Another body under the same id is a duplicate, before and after a restart, and counted.
+
+    Nothing that was accepted is overwritten.
+    """
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)

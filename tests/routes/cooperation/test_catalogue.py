@@ -1,4 +1,7 @@
-"""The event catalogue: what is taken, and that what is refused is told by name, in both languages."""
+"""The event catalogue.
+
+What is taken, and that what is refused is told by name, in both languages.
+"""
 
 import json
 import unicodedata
@@ -40,7 +43,10 @@ def test_what_every_event_names_is_needed(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_place_outside_the_programme_is_refused_with_a_message_that_says_so(kind: str) -> None:
-    """Each programme knows its places: as the sender, or as one concerned, another one is refused by name."""
+    """Each programme knows its places.
+
+    As the sender, or as one concerned, another one is refused by name.
+    """
     for change in ({"programme": "north-and-north-central"}, {"partners": ["nghe-an"]}):
         found = faults({**EXAMPLES[kind], **change})
         told = " ".join(found.values())
@@ -127,7 +133,10 @@ def test_either_tone_placement_is_kept_as_it_is_written() -> None:
     ],
 )
 def test_moment_is_as_exact_as_it_is_written(text: str, first: date, last: date) -> None:
-    """A year, a month or a day is all of it, in Viet Nam; a time with a zone is on the day that it is there."""
+    """A year, a month or a day is all of it, in Viet Nam.
+
+    A time with a zone is on the day that it is there.
+    """
     assert (parse(text).first, parse(text).last) == (first, last)
 
 

@@ -14,7 +14,10 @@ from tests.support.site import REPOSITORY
 
 
 async def test_demo_leaves_the_reviews_of_both_programmes(tmp_path: Path) -> None:
-    """With Khánh Hòa's server down while all is posted: the reviews hold what the first year's reviews say."""
+    """With Khánh Hòa's server down while all is posted.
+
+    The reviews hold what the first year's reviews say.
+    """
     folder = tmp_path / "demo"
     done = await run(
         "-m", "tests.demo.year", "--folder", str(folder), cwd=REPOSITORY, program=sys.executable
@@ -52,7 +55,8 @@ EVENTS = [
         (["evt_3", "evt_1", "evt_2"], []),
         (["evt_1", "evt_1", "evt_3", "evt_2", "evt_1"], []),
         (["evt_2", "evt_1", "evt_3"], ["partner-phu-yen got the events of item out of order"]),
-        (["evt_1", "evt_2"], ["partner-phu-yen got 2 events, 3 are owed", "partner-phu-yen got the events of other out of order"]),
+        (["evt_1", "evt_2"], ["partner-phu-yen got 2 events, 3 are owed",
+        "partner-phu-yen got the events of other out of order"]),
         (["evt_1", "evt_2", "evt_3", "evt_4"], ["partner-phu-yen got 4 events, 3 are owed"]),
     ],
     ids=str,

@@ -1,4 +1,7 @@
-"""What each target of the cooperation route gets: every form, from the examples, walked through the shipped route."""
+"""What each target of the cooperation route gets.
+
+Every form, from the examples, walked through the shipped route.
+"""
 
 import json
 import re
@@ -149,7 +152,10 @@ def test_investment_promotion_gets_a_form(shipped: Loaded) -> None:
 
 
 def test_focal_point_gets_a_message_with_the_due_date(shipped: Loaded) -> None:
-    """In Vietnamese, with dates as officials write them; each step of an obstacle is one message."""
+    """In Vietnamese, with dates as officials write them.
+
+    Each step of an obstacle is one message.
+    """
 
     def text(kind: str) -> str:
         said: str = json.loads(sent(shipped, EXAMPLES[kind])["focal-point"].body)["text"]
@@ -197,7 +203,10 @@ def test_texts_go_out_composed_however_they_came(shipped: Loaded, kind: str) -> 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_key_is_the_thing_that_an_event_is_about(shipped: Loaded, kind: str) -> None:
-    """The route's expression and the models agree on it: what goes out in order, and a CloudEvent's subject."""
+    """The route's expression and the models agree on it.
+
+    What goes out in order, and a CloudEvent's subject.
+    """
     body = EXAMPLES[kind]
     data = json.dumps(body).encode()
     trial = walk(shipped.routes["cooperation"], shipped.targets, data, JSON, sender=body["place"])

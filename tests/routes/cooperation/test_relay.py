@@ -1,4 +1,7 @@
-"""The cooperation route on a real relay: sixteen senders that sign, and sixteen servers that go down and come back."""
+"""The cooperation route on a real relay.
+
+Sixteen senders that sign, and sixteen servers that go down and come back.
+"""
 
 import asyncio
 import html
@@ -82,12 +85,16 @@ async def done(relay: Running) -> None:
     await until(nothing, "the last delivery")
 
 
-# --- who may say what ------------------------------------------------------------------------------------
+# --- who may say what
+# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_secret_of_another_place_is_not_verified(sender: Sender, place: str) -> None:
-    """401 on its own URL, whichever of the other fifteen it is; with its own the request is read at all."""
+    """401 on its own URL, whichever of the other fifteen it is.
+
+    With its own the request is read at all.
+    """
     for other in PLACES:
         answer = await sender.post(place, b"{}", secret_of=other)
         assert answer.status == (422 if other == place else 401), (place, other)
@@ -132,20 +139,25 @@ async def test_decomposed_body_is_accepted_and_goes_out_composed(
     assert unicodedata.is_normalized("NFC", message.body.decode())
 
 
-# --- a server that is down -------------------------------------------------------------------------------
+# --- a server that is down
+# -------------------------------------------------------------------------------
 
 
 async def test_server_that_was_down_gets_everything_in_order_for_each_item(
     relay: Running, sender: Sender, servers: dict[str, PlaceServer]
 ) -> None:
-    """While it is down the others get theirs; when it is back nothing is missing, twice delivered or overtaken."""
+    """While it is down the others get theirs.
+
+    When it is back nothing is missing, twice delivered or overtaken.
+    """
     down = servers["khanh-hoa"]
     await down.down()
     posted: dict[str, list[str]] = defaultdict(list)
     for step in ("planned", "started", "paused", "reported", "carried_out"):
         for n in range(6):
             body = {
-                **EXAMPLES[f"item.{step}"], "place": HUB, "id": f"{HUB}/{step}-{n}", "partners": list(COAST),
+                **EXAMPLES[f"item.{step}"], "place": HUB, "id": f"{HUB}/{step}-{n}",
+                "partners": list(COAST),
                 "item": f"{HUB}/{n}",
             }  # fmt: skip
             body |= {"scope": "regional"} if step == "planned" else {}
@@ -165,7 +177,8 @@ async def test_server_that_was_down_gets_everything_in_order_for_each_item(
     assert await relay.dead() == []
 
 
-# --- what had no follow-up -------------------------------------------------------------------------------
+# --- what had no follow-up
+# -------------------------------------------------------------------------------
 
 
 async def followed(relay: Running) -> dict[str, list[dict[str, str]]]:
@@ -213,7 +226,10 @@ async def test_what_had_no_follow_up_is_a_series_until_it_has(
 async def test_event_is_waited_for_until_each_receiver_acknowledged(
     relay: Running, sender: Sender
 ) -> None:
-    """A series a receiver; an acknowledgement ends its own, a correction those of what it corrects."""
+    """A series a receiver.
+
+    An acknowledgement ends its own, a correction those of what it corrects.
+    """
     name = "cooperation_unanswered_timestamp_seconds"
     plan = EXAMPLES["plan.shared"]
     await accepted(sender, plan)
@@ -229,7 +245,10 @@ async def test_event_is_waited_for_until_each_receiver_acknowledged(
 async def test_no_expression_of_a_metric_fails(
     relay: Running, sender: Sender, tmp_path: Path
 ) -> None:
-    """Every example, and the whole first year, is observed without an error; `promtool` has no complaint."""
+    """Every example, and the whole first year, is observed without an error.
+
+    `promtool` has no complaint.
+    """
     for body in EXAMPLES.values():
         await accepted(sender, body)
     for _, body in year():
@@ -276,7 +295,8 @@ async def test_alerts_name_series_that_the_route_has(relay: Running, sender: Sen
     assert named <= known
 
 
-# --- the catalogue's own lines ---------------------------------------------------------------------------
+# --- the catalogue's own lines
+# ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

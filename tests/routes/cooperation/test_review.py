@@ -1,4 +1,7 @@
-"""The review as a pure function of events: the facts of the first year, and what holds for any events at all."""
+"""The review as a pure function of events.
+
+The facts of the first year, and what holds for any events at all.
+"""
 
 import unicodedata
 from collections.abc import Iterable
@@ -33,7 +36,8 @@ def told(*changes: dict[str, Any]) -> dict[str, Any]:
     return review(read({**EXAMPLES[change["type"]], **change}) for change in changes).as_json()
 
 
-# --- the first year --------------------------------------------------------------------------------------
+# --- the first year
+# --------------------------------------------------------------------------------------
 
 
 def test_south_central_coast_is_what_its_review_says() -> None:
@@ -63,7 +67,8 @@ def test_north_and_north_central_is_what_is_known_of_it() -> None:
     (agreement,) = found["agreements"]
     assert agreement["signed_on"] == "2023-03-25"
     assert agreement["partners"] == [
-        "nghe-an", "thanh-hoa", "ha-tinh", "quang-tri", "quang-binh", "thua-thien-hue", "ha-nam", "cao-bang",
+        "nghe-an", "thanh-hoa", "ha-tinh", "quang-tri", "quang-binh", "thua-thien-hue", "ha-nam",
+        "cao-bang",
         "bac-kan",
     ]  # fmt: skip
     assert set(map(str, found["places"].values())) == {"{}"}
@@ -73,7 +78,8 @@ def test_north_and_north_central_is_what_is_known_of_it() -> None:
     assert found["computed_from"]["events"] == 1
 
 
-# --- what counts once ------------------------------------------------------------------------------------
+# --- what counts once
+# ------------------------------------------------------------------------------------
 
 
 def test_correction_takes_the_place_of_what_it_corrects() -> None:
@@ -128,7 +134,8 @@ def test_correction_may_move_an_event_to_the_other_programme() -> None:
     wrong = read(EXAMPLES["agreement.signed"])
     right = read(
         {
-            **EXAMPLES["agreement.signed"], "id": f"{HUB}/2", "corrects": wrong.id, "partners": ["nghe-an"],
+            **EXAMPLES["agreement.signed"], "id": f"{HUB}/2", "corrects": wrong.id,
+            "partners": ["nghe-an"],
             "programme": "north-and-north-central",
         }
     )  # fmt: skip
@@ -158,7 +165,8 @@ def test_contract_at_a_happening_is_one_of_those_that_it_counted() -> None:
     assert found["places"]["ninh-thuan"]["contracts"] == 1
 
 
-# --- items, obstacles, projects --------------------------------------------------------------------------
+# --- items, obstacles, projects
+# --------------------------------------------------------------------------
 
 
 def test_item_told_of_but_never_planned_is_named_and_not_counted() -> None:
@@ -216,7 +224,10 @@ def test_event_that_asks_something_waits_for_an_answer_of_each_receiver() -> Non
 def test_what_happened_once_counts_if_it_may_have_been_in_the_period(
     happened: str, *, counted: bool
 ) -> None:
-    """A year counts if any of its days is in the period; what has no date counts, and the page says how many."""
+    """A year counts if any of its days is in the period.
+
+    What has no date counts, and the page says how many.
+    """
     event = read({**HELD, "happened": happened})
     found = review([event], first=date(2024, 1, 1), last=date(2024, 12, 31)).as_json()
     assert ("enterprises" in found["regional"]) == counted
@@ -224,7 +235,8 @@ def test_what_happened_once_counts_if_it_may_have_been_in_the_period(
     assert found["computed_from"]["outside_the_period"] == (not counted)
 
 
-# --- any events at all -----------------------------------------------------------------------------------
+# --- any events at all
+# -----------------------------------------------------------------------------------
 
 _NUMBERS = st.integers(0, 5)
 _WHEN = st.sampled_from(
@@ -257,7 +269,10 @@ def events(draw: st.DrawFn) -> list[AnyEvent]:
 def test_any_order_and_repetition_gives_the_same_review(
     given_events: list[AnyEvent], random: Any
 ) -> None:
-    """All of it but for the count of what came again; nor do the ids or contents need to be in order."""
+    """All of it but for the count of what came again.
+
+    Nor do the ids or contents need to be in order.
+    """
     once = review(given_events)
     again = [event for event in given_events for _ in range(random.randint(1, 3))]
     random.shuffle(again)
@@ -271,7 +286,10 @@ def test_any_order_and_repetition_gives_the_same_review(
 
 @given(events())
 def test_decomposed_events_give_the_same_review(given_events: list[AnyEvent]) -> None:
-    """However senders compose their letters: in one form and the other, an event is the same, and comes twice."""
+    """However senders compose their letters.
+
+    In one form and the other, an event is the same, and comes twice.
+    """
     decomposed = [
         read(unicodedata.normalize("NFD", event.model_dump_json(exclude_unset=True)).encode())
         for event in given_events

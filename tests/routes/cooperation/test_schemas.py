@@ -1,4 +1,7 @@
-"""What departments' developers download: made from the models, as new as they are, and true to them."""
+"""What departments' developers download.
+
+Made from the models, as new as they are, and true to them.
+"""
 
 import html
 import json
@@ -33,7 +36,10 @@ FAULTS: tuple[dict[str, Any], ...] = (
 
 
 def test_docs_are_what_the_models_make() -> None:
-    """Nothing is stale, missing or left over: make them anew with `python routes/cooperation/catalogue.py docs/cooperation`."""
+    """Nothing is stale, missing or left over.
+
+    Make them anew with `python routes/cooperation/catalogue.py docs/cooperation`.
+    """
     made = dict(pages())
     there = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*") if path.is_file()}
     assert there == made.keys()

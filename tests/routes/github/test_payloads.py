@@ -131,7 +131,10 @@ async def test_any_example_with_one_byte_changed_is_answered_401(
 async def test_the_shipped_route_accepts_all_examples(
     site: Site, start_relay: StartRelay, target: Target, signer: Path
 ) -> None:
-    """routes/github takes every event of GitHub's; nothing that it owes dies; pushes become messages."""
+    """routes/github takes every event of GitHub's; nothing that it owes dies.
+
+    Pushes become messages.
+    """
     site.configure({"inbox": {"file": "../var/inbox.jsonl"}, "chat": {"url": target.url}})
     site.shipped_route("github")
     relay = await start_relay(site)

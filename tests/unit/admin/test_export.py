@@ -36,12 +36,14 @@ def test_line_has_the_events_facts() -> None:
     told = read(b"{}", x_kind="a")
     assert told == {
         "id": format_id(1, 2), "route": "places", "sender": "hue", "type": "raised", "key": "k",
-        "dedupe_id": "d", "received": "2026-11-23T08:00:00.250+00:00", "headers": {"x-kind": "a"}, "body": {},
+        "dedupe_id": "d", "received": "2026-11-23T08:00:00.250+00:00", "headers": {"x-kind": "a"},
+        "body": {},
     }  # fmt: skip
 
 
 @given(value=st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
+    allow_infinity=False) | st.text(
         st.characters(exclude_categories=["Cs"])
     ),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),

@@ -1,4 +1,7 @@
-"""Readiness is one value: what is worst is told first, and nothing is told of a relay that serves."""
+"""Readiness is one value.
+
+What is worst is told first, and nothing is told of a relay that serves.
+"""
 
 import pytest
 

@@ -17,7 +17,8 @@ def test_everything_that_may_be_said() -> None:
     """A time with its zone, an event's id as the place to go on from, a limit of 1,000 at most."""
     query = read_query(
         {
-            "route": "in", "type": "push", "target": "hook", "reason": "gone", "quarantined": "true",
+            "route": "in", "type": "push", "target": "hook", "reason": "gone",
+            "quarantined": "true",
             "since": "2026-11-23T15:00:00+07:00", "until": "1970-01-01T00:00:00Z",
             "before": "evt_0000000000000007000000000a", "limit": "5000",
         }

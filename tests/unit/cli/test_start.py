@@ -59,7 +59,10 @@ except ValueError:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_traceback_in_the_log_shows_no_local_variables(*, terminal: bool) -> None:
-    """Secrets may be among them; structlog would show them with rich at hand, to a person at a terminal."""
+    """Secrets may be among them.
+
+    Structlog would show them with rich at hand, to a person at a terminal.
+    """
     reader, writer = pty.openpty() if terminal else os.pipe()
     subprocess.run([sys.executable, "-c", _RAISES], check=True, stderr=writer)
     logged = os.read(reader, 1 << 16).decode()

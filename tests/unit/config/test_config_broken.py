@@ -1,4 +1,6 @@
-"""Each folder of data/config is a config with the fault that its name says; `expected.txt` is what is told of it.
+"""Each folder of data/config is a config with the fault that its name says.
+
+`expected.txt` is what is told of it.
 
 A route's own code stands there as `NAME.py.txt`, because some of it is no Python on purpose.
 """
@@ -36,7 +38,10 @@ def problems(name: str, tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_problem_is_told_where_it_stands(name: str, tmp_path: Path) -> None:
-    """Every problem of the config is told on a line of its own: file, line, column, message, remedy."""
+    """Every problem of the config is told on a line of its own.
+
+    File, line, column, message, remedy.
+    """
     expected = (CASES / name / "expected.txt").read_text("utf-8").splitlines()
     assert problems(name, tmp_path) == expected
 

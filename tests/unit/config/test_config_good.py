@@ -82,7 +82,10 @@ def test_shipped_config_loads() -> None:
 
 
 def test_defaults_in_the_shipped_file_are_the_models() -> None:
-    """Every key there is, is in the file; what is commented out is exactly what holds without it."""
+    """Every key there is, is in the file.
+
+    What is commented out is exactly what holds without it.
+    """
     document = written()
     for name, target in document["targets"].items():
         if "url" in target:
@@ -108,12 +111,18 @@ def test_exponential_in_the_shipped_file_is_the_models() -> None:
 
 
 def test_default_schedule_fits_the_default_age() -> None:
-    """Every wait of the default schedule ends before the default `max_age`: no attempt of it is promised in vain."""
+    """Every wait of the default schedule ends before the default `max_age`.
+
+    No attempt of it is promised in vain.
+    """
     assert sum(DEFAULT_SCHEDULE) <= Retry().max_age
 
 
 def test_config_of_comments_alone_is_all_defaults(tmp_path: Path) -> None:
-    """Nothing but comments, beside the folders that the defaults name, is a config; an empty file is half-written."""
+    """Nothing but comments, beside the folders that the defaults name, is a config.
+
+    An empty file is half-written.
+    """
     path = tmp_path / "config" / "relay.yaml"
     write(tmp_path, {"config/relay.yaml": "# nothing\n", "routes/.keep": ""})
     assert load(path, SecretsMode.PRETEND).config == RelayFile()
@@ -160,7 +169,10 @@ def test_durations_and_sizes_become_seconds_and_bytes(tmp_path: Path) -> None:
 
 
 def test_running_makes_managed_secrets_for_their_owner_alone(tmp_path: Path) -> None:
-    """On first start a managed secret is made: 32 random bytes, mode 0600, in a folder of mode 0700."""
+    """On first start a managed secret is made.
+
+    32 random bytes, mode 0600, in a folder of mode 0700.
+    """
     loaded(tmp_path, mode=SecretsMode.CREATE)
     path = tmp_path / "var" / "secrets" / "hello"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -216,7 +228,10 @@ def test_secrets_come_from_environment_and_files(
 
 
 def test_literal_secret_is_a_warning(tmp_path: Path) -> None:
-    """A secret that stands in the file is taken, and warned of with its place; the warning doesn't repeat it."""
+    """A secret that stands in the file is taken, and warned of with its place.
+
+    The warning doesn't repeat it.
+    """
     found = loaded(tmp_path, {"routes/hello/route.yaml": ROUTE.replace("managed:hello", "hunter2")})
     (warning,) = found.warnings
     assert re.search(
@@ -254,7 +269,10 @@ def test_digest_follows_what_was_read(tmp_path: Path) -> None:
 
 
 def test_folder_without_a_route_is_no_route(tmp_path: Path) -> None:
-    """Deleting route.yaml removes the route; other files beside the folders are nobody's concern."""
+    """Deleting route.yaml removes the route.
+
+    Other files beside the folders are nobody's concern.
+    """
     found = loaded(tmp_path, {"routes/README.md": "x", "routes/old/transform.py": "x = ("})
     assert set(found.routes) == {"hello"}
 

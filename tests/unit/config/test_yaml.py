@@ -1,4 +1,7 @@
-"""Files are read quickly where that says what the reader with places says, to the last value; else not at all."""
+"""Files are read quickly where that says what the reader with places says, to the last value.
+
+Else not at all.
+"""
 
 import math
 from pathlib import Path
@@ -16,12 +19,17 @@ SHIPPED = [ROOT / "config/relay.yaml", *sorted(ROOT.glob("routes/*/route.yaml"))
 # What YAML is made of, and what its versions and readers disagree on.
 PIECES = st.sampled_from(
     [
-        "a", "b", "key", " ", "  ", "\n", "\n  ", "\n- ", ": ", ":", "- ", "-", "[", "]", "{", "}", ", ", ",", "'", '"', "#",
-        " #", "|", "|\n", "|-\n  ", ">\n  ", ">+\n ", "?", "? ", "!", "&", "*", "<<", "%", "@", "`", "\\", "\\n", "\\/",
-        "\\x41", "''", '\\"', "...", "---", "\t", "\r\n", "\x85", "\u2028", "\ufeff", "\ue000", "\u00e9",
-        "0", "1", "-1", "+1", "0o7", "012", "0b1", "0x1F", "1_0", "1e3", "1.", ".5", "1.e", ".inf", ".nan", "1:30",
+        "a", "b", "key", " ", "  ", "\n", "\n  ", "\n- ", ": ", ":", "- ", "-", "[", "]", "{", "}",
+        ", ", ",", "'", '"', "#",
+        " #", "|", "|\n", "|-\n  ", ">\n  ", ">+\n ", "?", "? ", "!", "&", "*", "<<", "%", "@", "`",
+        "\\", "\\n", "\\/",
+        "\\x41", "''", '\\"', "...", "---", "\t", "\r\n", "\x85", "\u2028", "\ufeff", "\ue000",
+        "\u00e9",
+        "0", "1", "-1", "+1", "0o7", "012", "0b1", "0x1F", "1_0", "1e3", "1.", ".5", "1.e", ".inf",
+        ".nan", "1:30",
         "2001-01-01", "true", "True", "yes", "Off", "null", "NULL", "~", "=",
-        "http://x", "a.py:b", "a: 1\n", "b: [x, y]\n", "c: {d: e}\n", "- z\n", '"q": ', "'q': ", '"q":', "\\\n", "f: {g.py:h}\n",
+        "http://x", "a.py:b", "a: 1\n", "b: [x, y]\n", "c: {d: e}\n", "- z\n", '"q": ', "'q': ",
+        '"q":', "\\\n", "f: {g.py:h}\n",
     ]
 )  # fmt: skip
 
@@ -69,8 +77,10 @@ def test_shipped_files_are_read_quickly(path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a: &x 1\nb: *x", "a: !!str 1", "a: 1\na: 2", "1: a", "[a]: b", "%YAML 1.1\n---\na: yes", "a: 1\n---\nb: 2",
-        "a:\n  <<: {b: 1}", "a: 2001-01-01", "a:\tb", "a: b\r\n", "a: '\x85'", "\ufeffa: 1", "a: [", "a: |#\n", "a: |\n\n  b", '["q":a]',
+        "a: &x 1\nb: *x", "a: !!str 1", "a: 1\na: 2", "1: a", "[a]: b", "%YAML 1.1\n---\na: yes",
+        "a: 1\n---\nb: 2",
+        "a:\n  <<: {b: 1}", "a: 2001-01-01", "a:\tb", "a: b\r\n", "a: '\x85'", "\ufeffa: 1", "a: [",
+        "a: |#\n", "a: |\n\n  b", '["q":a]',
         f"a: {'[' * 5000}{']' * 5000}",
     ],
 )  # fmt: skip

@@ -46,11 +46,14 @@ def test_sizes(text: str, size: int) -> None:
 
 
 NO_DURATIONS = [
-    "", "5", 5, 5.0, None, True, [], "s", "5 s", " 5s", "5s ", "5s\n", "-5s", "+5s", "5S", "5sec", "5min", "1h30m", "1e3s",
-    ".5s", "5.s", "0x5s", "infs", "nans", "5w", "1_000s", "\N{ARABIC-INDIC DIGIT FIVE}s", "\N{FULLWIDTH DIGIT FIVE}s",
+    "", "5", 5, 5.0, None, True, [], "s", "5 s", " 5s", "5s ", "5s\n", "-5s", "+5s", "5S", "5sec",
+    "5min", "1h30m", "1e3s",
+    ".5s", "5.s", "0x5s", "infs", "nans", "5w", "1_000s", "\N{ARABIC-INDIC DIGIT FIVE}s",
+    "\N{FULLWIDTH DIGIT FIVE}s",
     "9" * 400 + "d",
 ]  # fmt: skip
-NO_SIZES = ["", "5", 5, None, True, "5 MiB", "5MB", "5kb", "5kib", "5K", "-1B", "1e3B", "5MiB\n", "9" * 400 + "B",
+NO_SIZES = ["", "5", 5, None, True, "5 MiB", "5MB", "5kb", "5kib", "5K", "-1B", "1e3B", "5MiB\n",
+"9" * 400 + "B",
             "\N{ARABIC-INDIC DIGIT FIVE}B"]  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""The user's own series: what is kept, what is refused, what a reload keeps, and gauges restored from the store."""
+"""The user's own series.
+
+What is kept, what is refused, what a reload keeps, and gauges restored from the store.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -272,7 +275,10 @@ def test_restored_gauges_are_what_the_last_event_says(
 
 
 def test_gauge_shows_nothing_until_it_is_restored_and_the_old_until_it_is_restored_again() -> None:
-    """No series rather than wrong ones; while a release has them made anew, those there are go on."""
+    """No series rather than wrong ones.
+
+    While a release has them made anew, those there are go on.
+    """
     simulation = Simulation()
     simulation.stored = [("hue", 1.0, False), ("vinh", 2.0, True), ("hue", 3.0, False)]
     restoring = simulation.restore()
