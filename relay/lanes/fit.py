@@ -1,4 +1,4 @@
-"""All lanes of a relay: made from the targets' settings, and fitted to new ones without losing what they hold."""
+"""All lanes of a relay, fitted to the targets' settings, and refitted without losing anything."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _log = structlog.get_logger("relay.lanes.fit")
 
 
 class Lanes(dict[str, Partitions]):
-    """The lanes by their targets' names. `grace` is how long, in seconds, what is in flight may take to end."""
+    """The lanes by their targets' names; `grace` is in seconds: for attempts in flight to end."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Lanes(dict[str, Partitions]):
         self._feeders: dict[str, asyncio.Task[None]] = {}
 
     async def fit(self, targets: Mapping[str, TargetSettings]) -> None:
-        """Make lanes for new targets, change those whose settings changed, stop those whose target is gone.
+        """Make, change and remove lanes so that they are those of `targets`.
 
-        A lane that stays keeps its queue, breaker and rate; one whose settings are the same, its connections.
+        A lane that stays keeps its queue, breaker and rate; if nothing changed, its connections.
         """
         paused = await self._store.paused()
         new = {name: settings for name, settings in targets.items() if name not in self}
@@ -71,7 +71,7 @@ class Lanes(dict[str, Partitions]):
                 await self._store.resume(name)  # whoever gets this name next begins afresh
 
     async def stop(self) -> None:
-        """Let what is in flight end, and drop the rest from memory: it stands in the store."""
+        """Let attempts in flight end, and drop the rest from memory: it stands in the store."""
         await asyncio.gather(*(self._stop(name, lane) for name, lane in self.items()))
 
     def _add(self, name: str, settings: TargetSettings, *, paused: bool) -> None:

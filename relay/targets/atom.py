@@ -1,4 +1,4 @@
-"""An Atom feed (RFC 4287): entries out of what deliveries say, taken into a document that is read and written. No IO."""
+"""An Atom feed (RFC 4287): entries from deliveries' bodies, merged into a document. No IO."""
 
 import re
 import uuid
@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from relay.errors import RelayError
+
 ATOM = "http://www.w3.org/2005/Atom"
-_EVENT = "{urn:webhook:relay}event"  # of which event an entry is: foreign markup, RFC 4287 §6
-# What XML 1.0 §2.2 has no way to write.
+# The event that an entry is from: foreign markup, RFC 4287 §6.
+_EVENT = "{urn:webhook:relay}event"
+# Characters that XML 1.0 §2.2 has no way to write.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"]+")
@@ -21,16 +24,16 @@ ET.register_namespace("", ATOM)
 ET.register_namespace("relay", "urn:webhook:relay")
 
 
-class EntryInvalid(ValueError):
-    """A body that is no entry; the text says where and why."""
+class EntryInvalid(RelayError):
+    """A body that is no entry; the text says where and why, without the body's values."""
 
 
-class FeedDamaged(ValueError):
-    """A file that is no Atom feed."""
+class FeedDamaged(RelayError):
+    """A file that is no Atom feed; the text says why."""
 
 
 def is_link(text: str) -> bool:
-    """Tell whether a reader may be led there."""
+    """Tell whether `text` is an http or https URL, to which a reader may be led."""
     return _LINK.fullmatch(text) is not None
 
 
@@ -75,7 +78,7 @@ Text = Annotated[str, AfterValidator(_clean)]
 
 
 class Entry(BaseModel):
-    """What a delivery's body says of an entry."""
+    """An entry as a delivery's body has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
@@ -104,46 +107,42 @@ def derived_id(name: str) -> str:
 
 
 def read_entry(body: bytes, event_id: str, received: datetime) -> ET.Element:
-    """Return the entry that a body says; id and time default to the event's. Raises EntryInvalid."""
+    """Return the entry in a body; id and time default to the event's. Raises EntryInvalid."""
     try:
         entry = Entry.model_validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
-        told = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in faults
+        text = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults
         )
-        raise EntryInvalid(f"the body is no entry of a feed: {told}") from None
-    made = ET.Element(_tag("entry"), {_EVENT: event_id})
-    _add(made, "id", entry.id or f"urn:webhook:{event_id}")
-    _add(made, "title", entry.title)
-    _add(made, "updated", entry.updated or received.isoformat(timespec="milliseconds"))
+        raise EntryInvalid(f"the body is no entry of a feed: {text}") from None
+    element = ET.Element(_tag("entry"), {_EVENT: event_id})
+    _add(element, "id", entry.id or f"urn:webhook:{event_id}")
+    _add(element, "title", entry.title)
+    _add(element, "updated", entry.updated or received.isoformat(timespec="milliseconds"))
     if entry.author is not None:
-        _add(_add(made, "author"), "name", entry.author)
+        _add(_add(element, "author"), "name", entry.author)
     if entry.link is not None:
-        _add(made, "link", href=entry.link)
+        _add(element, "link", href=entry.link)
     for category in entry.categories:
-        _add(made, "category", term=category)
+        _add(element, "category", term=category)
     if entry.summary is not None:
-        _add(made, "summary", entry.summary)
+        _add(element, "summary", entry.summary)
     content = entry.content
     if content is None and entry.link is None:
-        content = (
-            entry.summary or entry.title
-        )  # one of content and link there must be, RFC 4287 §4.1.2
+        # An entry has a content or a link, RFC 4287 §4.1.2.
+        content = entry.summary or entry.title
     if content is not None:
-        _add(made, "content", content)
-    return made
+        _add(element, "content", content)
+    return element
 
 
 def read_feed(text: bytes) -> list[ET.Element]:
-    """Return the entries of a feed as they stand in it; raise FeedDamaged."""
+    """Return the entries of a feed in the order of its text; raise FeedDamaged."""
     try:
-        root = ET.fromstring(text)  # noqa: S314 - the relay's own file, and expat bounds what entities grow to
-    except (
-        ET.ParseError,
-        ValueError,
-        LookupError,
-    ) as error:  # LookupError: an encoding that nobody knows
+        # The relay's own file; and expat bounds the size to which entities grow.
+        root = ET.fromstring(text)  # noqa: S314
+    except (ET.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         raise FeedDamaged(f"it is not XML: {error}") from None
     if root.tag != _tag("feed"):
         raise FeedDamaged("it is XML, but no Atom feed")
@@ -151,21 +150,21 @@ def read_feed(text: bytes) -> list[ET.Element]:
 
 
 def merged(entries: Sequence[ET.Element], new: Iterable[ET.Element], most: int) -> list[ET.Element]:
-    """Return the newest entries by their `updated`, the newest first.
+    """Return the `most` newest entries by their `updated`, the newest first.
 
-    An entry takes the place of one with the same id, unless that is of a later event: what is delivered twice, or
-    late, changes nothing.
+    An entry takes the place of one with the same id, unless that is of a later event: a delivery
+    that comes twice, or late, changes nothing.
     """
-    found = {_text(entry, "id"): entry for entry in reversed(entries)}
+    by_id = {_text(entry, "id"): entry for entry in reversed(entries)}
     for entry in new:
-        before = found.get(_text(entry, "id"))
+        before = by_id.get(_text(entry, "id"))
         if before is None or before.get(_EVENT, "") <= entry.get(_EVENT, ""):
-            found[_text(entry, "id")] = entry
-    return sorted(found.values(), key=_order, reverse=True)[:most]
+            by_id[_text(entry, "id")] = entry
+    return sorted(by_id.values(), key=_order, reverse=True)[:most]
 
 
 def write_feed(head: FeedHead, entries: Sequence[ET.Element]) -> bytes:
-    """Return the document; the feed is as new as its newest entry, and speaks for entries without an author."""
+    """Return the document, as new as its newest entry; its author stands for entries without."""
     feed = ET.Element(_tag("feed"))
     _add(feed, "id", head.id)
     _add(feed, "title", head.title)
@@ -196,6 +195,6 @@ def _tag(name: str) -> str:
 
 
 def _add(parent: ET.Element, name: str, text: str = "", **attributes: Any) -> ET.Element:
-    made = ET.SubElement(parent, _tag(name), attributes)
-    made.text = text or None
-    return made
+    element = ET.SubElement(parent, _tag(name), attributes)
+    element.text = text or None
+    return element

@@ -1,6 +1,6 @@
-"""Items that wait while something is written are written together next, in a thread: one sync for all of them.
+"""Items that come while a batch is written are the next batch: one thread's turn, one sync for all.
 
-This saves a thread's wake-up and an fsync per delivery; tests/contract/targets holds that many at once all arrive.
+This saves a wake-up and an fsync a delivery; test_many_at_once_share_syncs holds it.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class BatchWriter(Generic[T]):
             error: Exception | None = None
             try:
                 await asyncio.to_thread(self._write, [item for item, _ in batch])
-            except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait are told
+            except Exception as failure:  # noqa: BLE001 - all whose items were in the batch get it
                 error = failure
             for _, done in batch:
                 if done.done():  # cancelled meanwhile

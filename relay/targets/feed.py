@@ -1,4 +1,4 @@
-"""Targets that are an Atom feed: a file that is read, and replaced whole; one sync for all entries that wait."""
+"""Targets that are an Atom feed: a file that is read, and replaced as a whole."""
 
 import os
 import threading
@@ -102,7 +102,7 @@ class FeedSettings:
 
     @property
     def lane(self) -> LaneOptions:
-        """As many deliveries in flight as may share one sync; what is no entry is not tried again."""
+        """As many in flight as may share one sync; a body that is no entry is dead at once."""
         retry = self.options.retry
         return LaneOptions(
             self.name,
@@ -118,7 +118,7 @@ class FeedSettings:
 
 
 class FeedTarget:
-    """Keeps the newest entries in the file; the file alone says which it has, nothing is remembered here."""
+    """Keeps the newest entries in the file, which alone holds them: nothing is remembered."""
 
     def __init__(self, path: Path, head: FeedHead, most: int) -> None:
         self._path = path
@@ -150,12 +150,12 @@ class FeedTarget:
 
 @cache
 def _lock(path: Path) -> threading.Lock:  # noqa: ARG001 - the cache's key
-    """Return the file's lock: after a reload, attempts by the old settings may end beside those by the new."""
+    """Return the file's lock: after a reload, attempts of old settings end beside those of new."""
     return threading.Lock()
 
 
 def _add(path: Path, head: FeedHead, most: int, new: list[ET.Element]) -> None:
-    """Read the file, merge entries into it, and put the new one in its place, synced; `most` stay."""
+    """Merge entries into the file, of which the `most` newest stay, and sync it."""
     with _lock(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         entries = merged(_read(path), new, most)
@@ -174,7 +174,7 @@ def _add(path: Path, head: FeedHead, most: int, new: list[ET.Element]) -> None:
 
 
 def _read(path: Path) -> list[ET.Element]:
-    """Return the file's entries; one that is no feed is put aside, never written over."""
+    """Return the file's entries; a file that is no feed is put aside, never written over."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:

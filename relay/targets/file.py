@@ -1,4 +1,4 @@
-"""Targets that are a file: a JSON line a delivery, appended and synced; one sync for all that wait together."""
+"""Targets that are a file: a JSON line a delivery, appended and synced."""
 
 import base64
 import json
@@ -64,7 +64,7 @@ class FileSettings:
 
 
 class FileTarget:
-    """Appends lines to the file, which is opened anew for each batch: it may be moved away at any time."""
+    """Appends lines to the file, which may be moved away at any time: each batch opens it anew."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,7 +88,7 @@ class FileTarget:
 
 
 def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
-    """Return the JSON line of a delivery; `body` is the exact text, or `body_base64` if it is not UTF-8."""
+    """Return a delivery's line; `body` is the exact text, `body_base64` are bytes that aren't UTF-8."""
     event = delivery.event
     try:
         body = {"body": outgoing.body.decode()}
@@ -115,7 +115,7 @@ def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
 
 
 def _append(path: Path, lines: list[bytes]) -> None:
-    """Append and sync; a line that a crash cut short before is ended first, so that it harms no other."""
+    """Append and sync; a line that a crash cut short is ended first, so that it harms no other."""
     data = b"".join(lines)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)

@@ -1,4 +1,4 @@
-"""Targets that are a URL: a request an attempt. aiohttp's exceptions become reasons here, nowhere else."""
+"""Targets that are a URL: an attempt is a request. Here alone aiohttp's exceptions become reasons."""
 
 import base64
 import re
@@ -178,7 +178,7 @@ class HttpOptions(Options):
         return own_headers(value)
 
     def settings(self, section: Section) -> "HttpSettings":
-        """Return the settings with secrets followed; a literal address must be one that may be dialled."""
+        """Return the settings, secrets followed; the address must be one that may be dialled."""
         if why := _refused(self.url, section.egress):
             section.problem(("url",), why, "the relay could not reach it; name another address")
         keys = []
@@ -243,7 +243,7 @@ class HttpTarget:
         try:
             exchanges = self._exchanges or self._begin()
             reply = await exchanges.make(outgoing.method or self._method, headers, outgoing.body)
-        except Exception as error:  # noqa: BLE001 - whatever the client raises, it is this attempt's failure
+        except Exception as error:  # noqa: BLE001 - any exception of the client is this attempt's failure
             return Attempt(
                 at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error)
             )
@@ -265,7 +265,7 @@ class HttpTarget:
             await self._exchanges.close()
 
     def _begin(self) -> Exchanges:
-        """Make the connections' pool, with the first attempt: most of a thousand targets may rest for days."""
+        """Make the pool, with the first attempt: most of a thousand targets may rest for days."""
         timeout = self._settings.options.timeout
         connector = aiohttp.TCPConnector(
             limit=0,  # the lane bounds how many there are
@@ -313,7 +313,7 @@ def _text(section: Section, path: tuple[str, ...], reference: str) -> str:
 
 
 def traceparent(delivery: Delivery) -> str:
-    """Return the W3C trace context of an attempt: the sender's trace if it sent one, else the event's own."""
+    """Return an attempt's W3C trace context, in the sender's trace or else in the event's own."""
     span = _span(delivery.n, delivery.attempts)
     sent = delivery.event.headers.get("traceparent")
     if sent and (match := _TRACE.fullmatch(sent)):
@@ -343,16 +343,17 @@ def reason_of(error: BaseException) -> DeliveryReason:
 
 
 def _blocked(error: BaseException) -> bool:
-    """Tell whether all addresses of a name were refused: of one that was dialled, the system tells an errno.
+    """Tell whether all addresses of a name were refused.
 
-    The errors of several addresses come as one, of which only the text is left; "[Errno None]" is no errno.
+    The errors of several addresses come as one, of which only the text is left. An address that was
+    dialled left an errno of the system in it; "[Errno None]" is none.
     """
     text = _error_text(error)
     return MARK in text and _ERRNO.search(text) is None
 
 
 def _error_text(error: BaseException) -> str:
-    """Return an exception's text; aiohttp's own text of a failed dial leaves out what has no errno."""
+    """Return an exception's text; aiohttp's own of a failed dial leaves out what has no errno."""
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     return str(inner if MARK in str(inner) else error).strip()
 

@@ -1,4 +1,4 @@
-"""Every kind of target there is: the modules of this package that have a `KIND`; nobody lists them."""
+"""The kinds of target: all modules of this package that have a `KIND`; no list names them."""
 
 import importlib
 import pkgutil
@@ -12,7 +12,7 @@ from pydantic import Discriminator, Tag
 from relay import targets
 from relay.targets.target import Kind, Options
 
-_USUAL = "url"  # a section with the key of no kind is told what this one misses
+_USUAL = "url"  # of a section with no kind's key, this one is reported as missing
 
 
 def _discover() -> Iterator[Kind]:
@@ -23,7 +23,7 @@ def _discover() -> Iterator[Kind]:
                 yield kind
 
 
-# In a fixed order: of a section with the keys of two kinds, always the same is told to be unknown.
+# In a fixed order: of a section with the keys of two kinds, always the same key is an unknown one.
 KINDS = {kind.key: kind for kind in sorted(_discover(), key=lambda kind: kind.key, reverse=True)}
 
 

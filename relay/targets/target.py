@@ -1,8 +1,9 @@
-"""The contract of every kind of target: options, the settings that they become, and what makes attempts.
+"""The contract of every kind of target, and the options that kinds share.
 
-A section of `targets:` goes one way: its kind's `Options` (what the YAML may say, each default stated once), then
-`TargetSettings` (references followed, paths absolute, comparable), then a `Target` for each lane. A kind of target
-is one module of this package with a `KIND`; `relay.targets.kinds` finds it, and no other module names it.
+A section of `targets:` goes one way: it is read as its kind's `Options`, which state each default
+once; they become `TargetSettings`, references followed and paths absolute; these open a `Target`
+for each lane, which makes attempts. A kind is one module of this package with a `KIND`:
+`relay.targets.kinds` finds it, and no other module names it.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,15 +32,18 @@ class Target(Protocol):
     """Makes attempts at one target, for one lane."""
 
     async def attempt(self, delivery: Delivery, outgoing: Outgoing) -> Attempt:
-        """Try once. Every failure is in the answer, none is raised; a cancelled attempt harms no other."""
+        """Try once. A failure is in the attempt, never raised; a cancelled one harms no other."""
 
     async def close(self) -> None:
-        """Wait for writes that are under way, and let go of connections and files; twice does no harm."""
+        """Wait for writes under way, and let go of connections and files; twice does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneOptions:
-    """How a target's lanes go about it; `rate` and `breaker` are each lane's own."""
+    """How a target's lanes go about it; each has a concurrency, rate and breaker of its own.
+
+    `longest_wait` is in seconds: a delivery that is due later was written by a clock gone wrong.
+    """
 
     target: str
     policy: RetryPolicy
@@ -70,7 +74,7 @@ class TargetSettings(Protocol):
 
 
 class Section(Protocol):
-    """Where a target's section stands: for following its references, and for telling what is wrong in it.
+    """The place of a target's section, by which its references are followed and problems noted.
 
     `path` is that of a key within the section, such as `("auth", "bearer")`.
     """
@@ -87,17 +91,17 @@ class Section(Protocol):
         """Follow a reference; note a problem if it can't be, and b'' stands for it."""
 
     def problem(self, path: Sequence[str | int], message: str, remedy: str) -> None:
-        """Note that something is wrong at `path`, and what to do about it."""
+        """Note a problem at `path`, and its remedy."""
 
     def file(self, key: str, path: Path, *, alone: str = "") -> Path:
         """Return the file that this target writes as an absolute path.
 
-        `alone` says why no other target may write it, '' that any may; a problem is noted if one does.
+        `alone` says why no other target may write it ('': any may); a problem is noted if one does.
         """
 
 
 class Options(Model):
-    """What may stand in the section of one kind of target, and its defaults."""
+    """The section of one kind of target; the base of each kind's own."""
 
     def settings(self, section: Section) -> TargetSettings:
         """Return the settings that these options become; problems are noted in the section."""
@@ -169,7 +173,7 @@ class Retry(Model):
 
     @property
     def longest_wait(self) -> float:
-        """The longest wait in seconds that may follow from this, or from what a target asks for."""
+        """Seconds: the longest wait that may follow from this, or from a target's Retry-After."""
         longest = max(self.waits, default=0.0) if self.exponential is None else self.exponential.max
         return max(longest * (1 + self.jitter), RETRY_AFTER_CAP)
 
