@@ -88,7 +88,7 @@ class FileTarget:
 
 
 def line(delivery: Delivery, outgoing: Outgoing) -> bytes:
-    """Return a delivery's line; `body` is the exact text, `body_base64` are bytes that aren't UTF-8."""
+    """Return a delivery's line; `body` is the exact text, `body_base64` bytes not in UTF-8."""
     event = delivery.event
     try:
         body = {"body": outgoing.body.decode()}

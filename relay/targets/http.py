@@ -1,4 +1,4 @@
-"""Targets that are a URL: an attempt is a request. Here alone aiohttp's exceptions become reasons."""
+"""Targets that are a URL: each attempt is a request. aiohttp's exceptions become reasons here."""
 
 import base64
 import re
@@ -243,7 +243,7 @@ class HttpTarget:
         try:
             exchanges = self._exchanges or self._begin()
             reply = await exchanges.make(outgoing.method or self._method, headers, outgoing.body)
-        except Exception as error:  # noqa: BLE001 - any exception of the client is this attempt's failure
+        except Exception as error:  # noqa: BLE001 - any error of the client is a failed attempt
             return Attempt(
                 at, time.perf_counter() - began, reason=reason_of(error), detail=_describe(error)
             )

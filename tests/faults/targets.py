@@ -68,7 +68,7 @@ StartFaulty = Callable[..., Awaitable[FaultyTarget]]
 
 
 async def self_signed(folder: Path) -> ssl.SSLContext:
-    """Return the server side of a TLS connection with a certificate that nobody trusts who has not `cert.pem`."""
+    """Return a server's TLS with a certificate that only a client with its `cert.pem` trusts."""
     process = await asyncio.create_subprocess_exec(
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
         "-days", "2",

@@ -1,4 +1,4 @@
-"""Names that don't resolve, resolve slowly, or to another address each time, asked of a real name server on loopback."""
+"""Names that don't resolve, or slowly, or to other addresses, by a real name server on loopback."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -25,9 +25,9 @@ def only_loopback(info: AddrInfo) -> socket.socket:
     host = str(info[4][0])
     DIALLED.append(host)
     assert host.startswith("127."), host
-    made = socket.socket(info[0], info[1], info[2])
-    made.setblocking(False)
-    return made
+    loopback = socket.socket(info[0], info[1], info[2])
+    loopback.setblocking(False)
+    return loopback
 
 
 @pytest.fixture
@@ -106,13 +106,13 @@ async def test_name_that_resolves_again_is_delivered(
     names.addresses = ["127.0.0.1"]
     fate = await relay.fate(event_id, "named")
     assert fate["state"] == "delivered"
-    assert {one["reason"] for one in fate["failed"]} == {"dns"}
+    assert {failed["reason"] for failed in fate["failed"]} == {"dns"}
 
 
 async def test_silent_name_server_holds_up_nobody_and_ends_with_the_timeout(
     site: Site, start_relay: StartRelay, names: NameServer, target: Target
 ) -> None:
-    """The attempt's whole timeout counts from before the name is resolved; others are delivered meanwhile."""
+    """An attempt's timeout counts from before the name is resolved; others go meanwhile."""
     names.silent = True
     relay = await start(start_relay, site, target, total="300ms")
     event_ids = [await relay.accepted("in", {"n": n}) for n in range(20)]
@@ -132,7 +132,7 @@ async def test_name_that_moves_to_a_forbidden_address_is_not_dialled(
     target: Target,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Rebinding: the address that is dialled is the one that is checked; `blocked` is dead at once."""
+    """Rebinding: the address that is dialled is the checked one; `blocked` is dead at once."""
     uncached = partial(aiohttp.TCPConnector, use_dns_cache=False)  # or the move is seen in 10 s
     monkeypatch.setattr("aiohttp.TCPConnector", uncached)
     names.addresses = ["127.0.0.1"]

@@ -1,4 +1,4 @@
-"""What a target may do to the relay, and what becomes of the delivery, of the connection, and of others."""
+"""Faults of a target, and what becomes of the delivery, of the connection, and of others."""
 
 import resource
 from datetime import datetime
@@ -64,7 +64,7 @@ FAILING = [
 async def test_failure_is_retried_by_schedule_then_dead_with_its_reason(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, fault: Fault, reason: str
 ) -> None:
-    """Three attempts, each one request with a number of its own; then dead with the closed list's reason."""
+    """Three attempts, each a request with its own number; then dead by the closed list's reason."""
     target = await start_faulty(fault)
     relay = await start(start_relay, site, target)
     fate = await relay.fate(await relay.accepted("in", {}), "hook")
@@ -96,7 +96,7 @@ async def test_status_decides_whatever_the_body_is(
 async def test_trickled_body_frees_its_slot_soon(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The status of a 200 is enough: its body is waited for shortly, not for the whole timeout, and not again."""
+    """A 200 is enough: its body is waited for shortly, not for the whole timeout, and not again."""
     monkeypatch.setattr("relay.http.exchange._BODY_PATIENCE", 0.05)
     target = await start_faulty(faults.TrickleBody(0.01))
     relay = await start(start_relay, site, target, concurrency=1, timeout={"total": "1h"})
@@ -123,13 +123,13 @@ async def test_endless_bodies_cost_no_memory(
 async def test_surplus_after_an_answer_is_no_answer_to_the_next(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty
 ) -> None:
-    """Bytes beyond the content-length are never taken for the next delivery's answer (here they say 500)."""
+    """Bytes beyond the content-length are never the next delivery's answer (here they say 500)."""
     target = await start_faulty(faults.LongBody())
     relay = await start(start_relay, site, target, concurrency=1)
     for n in range(5):
         fate = await relay.fate(await relay.accepted("in", {"n": n}), "hook")
         assert fate["state"] == "delivered"
-        assert "unavailable" not in {one["reason"] for one in fate["failed"]}
+        assert "unavailable" not in {failed["reason"] for failed in fate["failed"]}
 
 
 @pytest.mark.fault(11)
@@ -137,10 +137,10 @@ async def test_surplus_after_an_answer_is_no_answer_to_the_next(
 async def test_broken_connection_is_never_replayed_behind_our_back(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, method: str
 ) -> None:
-    """What a kept connection loses is a failed attempt: no request comes twice under one attempt number."""
+    """A kept connection that breaks fails the attempt: no request comes twice under one number."""
 
     class Every2nd:
-        """Answers the odd requests, and closes the connection instead of answering the even ones."""
+        """Answers the odd requests, and closes the connection on the even ones."""
 
         async def answer(self, heard: Heard, writer: Any) -> bool:
             return await faults.Status().answer(heard, writer) if heard.number % 2 else False
@@ -162,7 +162,7 @@ async def test_broken_connection_is_never_replayed_behind_our_back(
 async def test_bad_tls_is_retried_then_dead(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, target: Target, tmp_path: Path
 ) -> None:
-    """A certificate that nobody trusts, and a plain answer where TLS was expected: reason `tls`, nothing sent."""
+    """A certificate that nobody trusts, or a plain answer instead of TLS: `tls`, nothing sent."""
     untrusted = await start_faulty(faults.Status(), await self_signed(tmp_path))
     urls = {"untrusted": untrusted.url, "plain": target.url.replace("http://", "https://")}
     quick = {"retry": {"schedule": ["10ms"]}}
@@ -179,7 +179,7 @@ async def test_bad_tls_is_retried_then_dead(
 async def test_delivery_over_tls_to_who_is_trusted(
     site: Site, start_process: StartProcess, start_faulty: StartFaulty, tmp_path: Path
 ) -> None:
-    """A certificate that the system trusts (here by SSL_CERT_FILE) is checked and taken, and its connection is kept."""
+    """A certificate that the system trusts (here by SSL_CERT_FILE) is taken; connections stay."""
     target = await start_faulty(faults.Status(), await self_signed(tmp_path))
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"forward": [{"to": "hook"}]})
@@ -198,7 +198,7 @@ async def test_delivery_over_tls_to_who_is_trusted(
 async def test_gone_is_dead_at_once_and_pauses_the_target_for_good(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty
 ) -> None:
-    """410: dead after one attempt; what comes later waits, after a restart as well, until it is resumed."""
+    """410: dead after one attempt; later deliveries wait, past a restart, until it is resumed."""
     target = await start_faulty(faults.Status(410))
     relay = await start(start_relay, site, target)
     fate = await relay.fate(await relay.accepted("in", {}), "hook")
@@ -230,7 +230,7 @@ async def test_status_of_give_up_on_is_dead_at_once(
 async def test_retry_after_holds_the_whole_target(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, status: int
 ) -> None:
-    """After one second as asked, and not after the schedule's 10 ms, both the delivery and the next one go."""
+    """After the second that it asks for, not after the schedule's 10 ms, both deliveries go."""
     target = await start_faulty(faults.RetryAfter("1", status))
     relay = await start(start_relay, site, target)
     first = await relay.accepted("in", {"n": 1})
@@ -259,7 +259,7 @@ async def test_retry_after_holds_the_whole_target(
 async def test_retry_after_that_says_nothing_leads_to_the_schedule(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, value: str
 ) -> None:
-    """A value in the past, or none at all, is no wait; one that is no number and no date is ignored."""
+    """A value in the past, or none, is no wait; one that is no number and no date is ignored."""
     target = await start_faulty(faults.RetryAfter(value))
     relay = await start(start_relay, site, target)
     fate = await relay.fate(await relay.accepted("in", {}), "hook")
@@ -296,7 +296,7 @@ def _seconds(moment: str) -> float:
 async def test_hanging_target_holds_up_no_other(
     site: Site, start_relay: StartRelay, start_faulty: StartFaulty, target: Target
 ) -> None:
-    """While all of one target's slots hang and thousands wait for it, another gets each event at once."""
+    """While a target's slots all hang and thousands wait, another gets its events at once."""
     hanging = await start_faulty(faults.Hang())
     site.configure(
         {"hung": {"url": hanging.url, "timeout": {"total": "1h"}}, "fine": {"url": target.url}}

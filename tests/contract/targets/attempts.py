@@ -1,4 +1,4 @@
-"""Attempts of the suite: deliveries that differ by their number, and what follows from an attempt."""
+"""Attempts at deliveries that differ by their number, and what a lane makes of an attempt."""
 
 from relay.clock import Steady
 from relay.delivery.settle import Attempt, Settlement, settle

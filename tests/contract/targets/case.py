@@ -1,4 +1,4 @@
-"""A kind of target under test: what the suite must know of it, and nothing that it could find out by itself.
+"""A kind of target under test: all that the suite can't find out about it by itself.
 
 Each kind has one subclass, in a `case_<module>.py` of this folder; the suite finds them there.
 """
@@ -15,7 +15,7 @@ class Case:
 
     key: ClassVar[str]  # the kind's key
     module: ClassVar[str]  # the kind's module in relay/targets
-    # Environment variables to which the references in `options` lead: secrets that nothing may show.
+    # Environment variables to which references in `options` lead: secrets that nothing may show.
     secrets: ClassVar[Mapping[str, str]] = {}
     changes: ClassVar[Sequence[Options]] = ()  # options that differ from those of `options`
     # Whether attempts write by themselves: a `close` waits for them then.
@@ -34,7 +34,7 @@ class Case:
         """Stop it."""
 
     def options(self) -> Options:
-        """Return a section whose deliveries arrive, with a reference to every secret that it may have."""
+        """Return a section that is delivered to, with references to all its secrets."""
         raise NotImplementedError
 
     def broken(self) -> Mapping[str, Options]:

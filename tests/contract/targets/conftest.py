@@ -36,13 +36,13 @@ async def case(
 
 @pytest.fixture
 def configure(tmp_path: Path) -> Configure:
-    """Return what loads a configuration with one target; its section is given as plain values."""
+    """Return what loads a configuration with one target; its section is options as plain values."""
     (tmp_path / "routes").mkdir()
 
     def configure(section: Mapping[str, Any]) -> TargetSettings:
         file = tmp_path / "relay.yaml"
-        given = {key: value for key, value in section.items() if value is not None}
-        content = {"state": "var", "routes": "routes", "targets": {NAME: given}}
+        options = {key: value for key, value in section.items() if value is not None}
+        content = {"state": "var", "routes": "routes", "targets": {NAME: options}}
         file.write_text(json.dumps(content, indent=1), "utf-8")
         return load(file, SecretsMode.PRETEND).targets[NAME]
 

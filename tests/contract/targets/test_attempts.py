@@ -17,7 +17,7 @@ MANY = 100
 async def test_delivered_attempt_has_arrived(
     case: Case, configure: Configure, open_target: Open
 ) -> None:
-    """When an attempt says delivered, the body stands at the other side; it says when and how long."""
+    """When an attempt says delivered, its body stands at the other side; it has a duration."""
     settings = configure(case.options())
     target = open_target(settings)
     for n in range(3):
@@ -41,7 +41,7 @@ async def test_many_at_once_all_arrive(case: Case, configure: Configure, open_ta
 async def test_failure_is_in_the_answer(
     case: Case, configure: Configure, open_target: Open
 ) -> None:
-    """Whatever is wrong with the other side, nothing is raised: a reason and a text say it, to try again."""
+    """Whatever is wrong at the other side, nothing is raised: a reason and a text, to try again."""
     for wrong, section in case.broken().items():
         settings = configure(section)
         result = await attempt(open_target(settings), case)

@@ -40,7 +40,7 @@ def test_kind_stands_in_the_module_that_its_case_names(case: Case) -> None:
 
 
 def test_section_is_known_by_its_key(case: Case, configure: Configure) -> None:
-    """The section needs the kind's key, and with it becomes that kind's settings, named after it."""
+    """The section needs the kind's key, and becomes settings of that kind under its own name."""
     assert KINDS[case.key].options.model_fields[case.key].is_required()
     settings = configure(case.options())
     assert settings.name == settings.lane.target == NAME

@@ -35,7 +35,7 @@ async def test_no_secret_is_shown(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Neither settings, targets and attempts in a log, nor the log of deliveries that arrive and fail."""
+    """No repr of settings, targets and attempts, and no log of deliveries that arrive or fail."""
     texts = [shown(configure(literal(case, case.options())))]
     with capture_logs() as events:
         await case.fail()

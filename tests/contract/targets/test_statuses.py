@@ -31,7 +31,7 @@ async def test_status_has_one_meaning(
     status: int,
     meaning: tuple[Verdict, DeliveryReason | None],
 ) -> None:
-    """The status alone decides, as one table says; the attempt repeats it and adds no reason of its own."""
+    """The status alone decides, by one table; the attempt has it, and no reason of its own."""
     settings = configure(case.options())
     await case.answer(status, {})
     result = await attempt(open_target(settings), case)

@@ -20,7 +20,7 @@ STRANGER = "whsec_" + base64.b64encode(b"\x03" * 32).decode()
 async def test_every_attempt_verifies_with_every_secret_of_a_rotation(
     site: Site, start_relay: StartRelay, target: Target, body: bytes
 ) -> None:
-    """A receiver with the old or the new secret accepts each attempt, a retry and a changed body included."""
+    """A receiver with the old or the new secret accepts each attempt, retries and new bodies."""
     hook = {"url": target.url, "retry": {"schedule": ["10ms"]}, "sign": {"secrets": KEYS}}
     site.configure({"hook": hook})
     site.route(

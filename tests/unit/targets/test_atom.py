@@ -1,4 +1,4 @@
-"""Atom: what is an entry and what is none, documents that every reader takes, and which entries stay."""
+"""Atom: which bodies are entries, which documents every reader takes, which entries stay."""
 
 import json
 import random
@@ -27,9 +27,9 @@ AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 HEAD = FeedHead("Tin hợp tác", "urn:example:news")
 
 
-def entry(n: int = 1, **said: Any) -> ET.Element:
+def entry(n: int = 1, **facts: Any) -> ET.Element:
     return read_entry(
-        json.dumps({"title": "x", **said}).encode(), format_id(n, 0), AT + timedelta(seconds=n)
+        json.dumps({"title": "x", **facts}).encode(), format_id(n, 0), AT + timedelta(seconds=n)
     )
 
 
@@ -38,7 +38,7 @@ def text(element: ET.Element, path: str) -> str | None:
 
 
 def titles(entries: list[ET.Element]) -> list[str | None]:
-    return [text(one, "title") for one in entries]
+    return [text(element, "title") for element in entries]
 
 
 def again(entries: list[ET.Element]) -> list[ET.Element]:
@@ -48,17 +48,20 @@ def again(entries: list[ET.Element]) -> list[ET.Element]:
 
 def test_entry_with_all_that_there_is() -> None:
     """Each key has its element."""
-    made = entry(
+    element = entry(
         id="urn:example:1", title="Đã ký", updated="2026-11-23T15:00:00+07:00", summary="tóm tắt",
-        content="nội dung", link="https://example.org/1", categories=["bilateral", "trade"], author="Sở Công Thương",
+        content="nội dung", link="https://example.org/1", categories=["bilateral", "trade"],
+        author="Sở Công Thương",
     )  # fmt: skip
-    assert [text(made, name) for name in ("id", "title", "updated", "summary", "content", "author/name")] == [
-        "urn:example:1", "Đã ký", "2026-11-23T15:00:00+07:00", "tóm tắt", "nội dung", "Sở Công Thương"
+    names = ("id", "title", "updated", "summary", "content", "author/name")
+    assert [text(element, name) for name in names] == [
+        "urn:example:1", "Đã ký", "2026-11-23T15:00:00+07:00", "tóm tắt", "nội dung",
+        "Sở Công Thương",
     ]  # fmt: skip
-    link = made.find(f"{{{ATOM}}}link")
+    link = element.find(f"{{{ATOM}}}link")
     assert link is not None
     assert link.get("href") == "https://example.org/1"
-    assert [one.get("term") for one in made.findall(f"{{{ATOM}}}category")] == [
+    assert [category.get("term") for category in element.findall(f"{{{ATOM}}}category")] == [
         "bilateral",
         "trade",
     ]
@@ -66,10 +69,10 @@ def test_entry_with_all_that_there_is() -> None:
 
 def test_entry_with_the_least_that_there_is() -> None:
     """Id and time are the event's; without a link there is content, as the standard wants it."""
-    made = entry(7)
-    assert text(made, "id") == f"urn:webhook:{format_id(7, 0)}"
-    assert text(made, "updated") == "2026-11-23T08:00:07.000+00:00"
-    assert text(made, "content") == "x"
+    element = entry(7)
+    assert text(element, "id") == f"urn:webhook:{format_id(7, 0)}"
+    assert text(element, "updated") == "2026-11-23T08:00:07.000+00:00"
+    assert text(element, "content") == "x"
     assert text(entry(summary="y"), "content") == "y"
     assert text(entry(link="https://example.org/"), "content") is None
 
@@ -84,10 +87,16 @@ def test_entry_with_the_least_that_there_is() -> None:
         (b'{"title": "\\u0000"}', "title: Value error, it is empty"),
         (b'{"title": 1}', "title: Input should be a valid string"),
         (b'{"title": "x", "titel": "y"}', "titel: Extra inputs are not permitted"),
-        (b'{"title": "x", "updated": "2026-11-23T08:00:00"}', "updated: Value error, it is no RFC 3339 time with its zone"),
+        (
+            b'{"title": "x", "updated": "2026-11-23T08:00:00"}',
+            "updated: Value error, it is no RFC 3339 time with its zone",
+        ),
         (b'{"title": "x", "updated": "yesterday"}', "updated: Value error, it is no RFC 3339 time"),
         (b'{"title": "x", "id": "1"}', "id: Value error, it is no IRI"),
-        (b'{"title": "x", "link": "javascript:alert(1)"}', "link: Value error, it is no http or https URL"),
+        (
+            b'{"title": "x", "link": "javascript:alert(1)"}',
+            "link: Value error, it is no http or https URL",
+        ),
         (b'{"title": "x", "categories": "a"}', "categories: Input should be a valid array"),
         (b'{"title": "x", "categories": [""]}', "categories.0: Value error, it is empty"),
     ],
@@ -105,8 +114,8 @@ def test_any_text_makes_a_document_that_reads_the_same(title: str, content: str)
     body = json.dumps({"title": f"t{title}", "content": content})
     if any(0xD800 <= ord(letter) < 0xE000 for letter in title + content):
         return  # no JSON text has half a character
-    made = read_entry(body.encode(), "evt", AT)
-    (read,) = again([made])
+    element = read_entry(body.encode(), "evt", AT)
+    (read,) = again([element])
     kept = [
         letter
         for letter in f"t{title}"
@@ -149,15 +158,15 @@ def test_newest_entries_stay() -> None:
 
 
 def test_entry_takes_the_place_of_the_one_with_its_id() -> None:
-    """A correction replaces; what comes again or late does not undo it, even if it says an earlier time."""
+    """A correction replaces; an event that comes again or late does not undo it."""
     first, second = (
         entry(1, id="urn:x", title="first"),
         entry(2, id="urn:x", title="second", updated="2001-01-01T00:00:00Z"),
     )
     for order in ([first, second], [second, first], [first, second, first], [second, second]):
         entries: list[ET.Element] = []
-        for one in order:
-            entries = again(merged(entries, [one], 3))
+        for element in order:
+            entries = again(merged(entries, [element], 3))
         assert titles(entries) == ["second"]
         assert titles(merged([], order, 3)) == ["second"]
     changed = entry(2, id="urn:x", title="the same event by another transform")
@@ -166,14 +175,14 @@ def test_entry_takes_the_place_of_the_one_with_its_id() -> None:
 
 @given(seed=st.integers(), events=st.lists(st.integers(1, 6), max_size=12), most=st.integers(1, 5))
 def test_order_and_repetition_change_nothing(seed: int, events: list[int], most: int) -> None:
-    """At-least-once delivery, in any order, one by one or together: the same feed, as long as none has fallen out."""
-    made = [entry(n, id=f"urn:{n % 3}", title=f"{n}") for n in events]
-    shuffled = made * 2
+    """At least once, in any order, singly or together: the same feed, until an entry falls out."""
+    new = [entry(n, id=f"urn:{n % 3}", title=f"{n}") for n in events]
+    shuffled = new * 2
     random.Random(seed).shuffle(shuffled)
-    one_by_one: list[ET.Element] = []
-    for one in shuffled:
-        one_by_one = merged(one_by_one, [one], 10)
-    assert titles(one_by_one[:most]) == titles(merged([], made, most))
+    singly: list[ET.Element] = []
+    for element in shuffled:
+        singly = merged(singly, [element], 10)
+    assert titles(singly[:most]) == titles(merged([], new, most))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +205,8 @@ def test_what_is_no_feed_is_told(damaged: bytes) -> None:
 def test_foreign_entries_are_kept() -> None:
     """A feed that another program began goes on, with what the relay knows nothing of."""
     began = (
-        f'<feed xmlns="{ATOM}"><entry><id>urn:old</id><title>old</title><updated>2026-11-23T07:00:00Z</updated>'
+        f'<feed xmlns="{ATOM}"><entry><id>urn:old</id><title>old</title>'
+        "<updated>2026-11-23T07:00:00Z</updated>"
         "<rights>x</rights></entry><entry><title>broken</title></entry></feed>"
     )
     entries = again(merged(read_feed(began.encode()), [entry(1)], 3))

@@ -21,12 +21,12 @@ def delivery(*, attempts: int = 0, sender: str = "", kind: str = "push") -> Deli
 
 def test_line_tells_the_delivery() -> None:
     """A line holds what a reader needs, with the exact text of the body."""
-    made = line(
+    text = line(
         delivery(attempts=2),
         Outgoing("", {"content-type": "application/json"}, '{"a": "ä"}'.encode()),
     )
-    assert made.endswith(b"\n")
-    assert json.loads(made) == {
+    assert text.endswith(b"\n")
+    assert json.loads(text) == {
         "id": format_id(5, 7),
         "route": "hello",
         "type": "push",
@@ -46,8 +46,8 @@ def test_line_names_a_sender() -> None:
 @given(body=st.binary(max_size=200), header=RAW, kind=RAW)
 def test_line_is_one_line_and_keeps_the_body(body: bytes, header: str, kind: str) -> None:
     """Whatever is delivered, it is one line of JSON, and the body can be had back to the byte."""
-    made = line(delivery(kind=kind), Outgoing("", {"x-any": header}, body))
-    assert made.count(b"\n") == 1
-    record = json.loads(made)
+    text = line(delivery(kind=kind), Outgoing("", {"x-any": header}, body))
+    assert text.count(b"\n") == 1
+    record = json.loads(text)
     back = record["body"].encode() if "body" in record else base64.b64decode(record["body_base64"])
     assert back == body

@@ -33,9 +33,9 @@ PARENT = "b7ad6b7169203331"
 
 
 def test_trace_of_the_sender_goes_on() -> None:
-    """The sender's trace id and flags are kept; the span is the attempt's own (W3C Trace Context §3.2)."""
-    made = traceparent(delivery({"traceparent": f"00-{TRACE}-{PARENT}-01"}, n=1, attempts=2))
-    assert made == f"00-{TRACE}-0000000200000003-01"
+    """The sender's trace id and flags are kept; the span is the attempt's own (W3C §3.2)."""
+    text = traceparent(delivery({"traceparent": f"00-{TRACE}-{PARENT}-01"}, n=1, attempts=2))
+    assert text == f"00-{TRACE}-0000000200000003-01"
 
 
 @pytest.mark.parametrize(
@@ -53,27 +53,28 @@ def test_trace_of_the_sender_goes_on() -> None:
     ],
 )
 def test_invalid_trace_is_ignored(given_trace: str) -> None:
-    """A trace context that the standard calls invalid, all zeros included, makes way for the event's own."""
-    made = traceparent(delivery({"traceparent": given_trace}))
-    assert made == f"00-{format_id(5, 7)[4:]:0>32}-0000000100000001-00"
+    """A trace that the standard calls invalid, zeros included, makes way for the event's own."""
+    text = traceparent(delivery({"traceparent": given_trace}))
+    assert text == f"00-{format_id(5, 7)[4:]:0>32}-0000000100000001-00"
 
 
 @given(n=st.integers(0, 10_000), attempts=st.integers(0, 10_000))
 def test_trace_context_is_well_formed_and_names_the_attempt(n: int, attempts: int) -> None:
     """Every attempt has a span of its own, never all zeros."""
-    made = traceparent(delivery(n=n, attempts=attempts))
-    found = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", made)
-    assert found
-    assert int(found[1], 16)
-    assert int(found[2], 16)
-    assert made != traceparent(delivery(n=n, attempts=attempts + 1))
-    assert made != traceparent(delivery(n=n + 1, attempts=attempts))
+    text = traceparent(delivery(n=n, attempts=attempts))
+    match = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", text)
+    assert match
+    assert int(match[1], 16)
+    assert int(match[2], 16)
+    assert text != traceparent(delivery(n=n, attempts=attempts + 1))
+    assert text != traceparent(delivery(n=n + 1, attempts=attempts))
 
 
 def several(*errors: OSError) -> aiohttp.ClientConnectorError:
     """Return what aiohttp raises when each address of a name failed in another way.
 
-    As aiohappyeyeballs' `start_connection` makes it: with an errno if all have the same, and None is one.
+    As aiohappyeyeballs' `start_connection` makes it: with an errno if all have the same one, and
+    None counts as one.
     """
     text = f"Multiple exceptions: {', '.join(map(str, errors))}"
     same = len({error.errno for error in errors}) == 1
