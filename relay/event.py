@@ -1,7 +1,8 @@
-"""The facts the relay passes around: an event, what it owes, and what a transform may answer. No behaviour.
+"""The facts that the relay passes around: events, their deliveries, and a transform's answer.
 
-What is made several times for each event is a NamedTuple, here and elsewhere: as frozen as a dataclass, and made
-in a third of the time.
+No behaviour. A value that the relay makes several times for each event is a NamedTuple, here and
+elsewhere: it is as frozen as a dataclass, and is made in a third of the time.
+`tests/integration/deliver/test_costs.py` holds how much is done for an event.
 """
 
 import re
@@ -12,6 +13,8 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from relay.clock import Steady, Wall
+
 TAG_BITS = 40
 _PREFIX = "evt_"
 _ID = re.compile(r"evt_[0-7][0-9a-f]{25}")
@@ -21,11 +24,12 @@ SEQ_SHIFT = 20  # a sequence number is milliseconds since the epoch, shifted, pl
 class Event(NamedTuple):
     """One accepted webhook, as transforms see it.
 
-    `id` is the relay's own, unique over all stores, and goes out as `webhook-id`. `dedupe_id` is the sender's
-    id of it, empty when it gives none. `headers` have lower-case names. `raw` is the very bytes that came;
-    `body` is the value that they hold: an instance of the route's model if it has one, else plain
-    JSON values; None until it is decoded.
-    `received_at` is in seconds since the epoch, UTC.
+    `seq` is its sequence number, which rises with each event of a store. `id` is the relay's own,
+    unique over all stores, and goes out as `webhook-id`. `dedupe_id` is the sender's id of it, ''
+    if the sender gives none. `key` is its ordering key. `headers` have lower-case names. `raw` is
+    the very bytes that came; `body` is the value that they hold: an instance of the route's model
+    if it has one, else plain JSON values; None until it is decoded. `received_at` is in seconds
+    since the epoch, by the wall clock.
     """
 
     seq: int
@@ -35,7 +39,7 @@ class Event(NamedTuple):
     type: str
     key: str
     dedupe_id: str
-    received_at: float
+    received_at: Wall
     headers: Mapping[str, str]
     query: Mapping[str, str]
     raw: bytes
@@ -49,10 +53,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a transform may return when a body alone won't do.
+    """A transform's answer where a body alone won't do.
 
     `body` is bytes, text, or a value that is sent as JSON. `headers` are added to the target's own;
-    `method` replaces the target's.
+    `method` replaces the target's, unless it is ''.
     """
 
     body: Any
@@ -61,7 +65,7 @@ class Request:
 
 
 class DeliveryState(IntEnum):
-    """Where a delivery is in its life; the numbers are what the stores hold."""
+    """Where a delivery is in its life; the stores hold the numbers."""
 
     PENDING = 0
     CLAIMED = 1
@@ -71,14 +75,15 @@ class DeliveryState(IntEnum):
 
     @property
     def word(self) -> str:
-        """The word people read."""
+        """The word that people read."""
         return self.name.lower()
 
 
 class Owed(NamedTuple):
-    """One delivery that an event owes, decided at accept: which forward, to which target, and how.
+    """One delivery that an event owes, as decided at accept: of which forward, to which target.
 
-    `ordered`: one at a time for each key, in the order of acceptance. `partition`: which of the target's.
+    An `ordered` one goes after those of the same key that were accepted before. `partition` is the
+    number of the target's lane that it goes to.
     """
 
     forward: str
@@ -90,10 +95,11 @@ class Owed(NamedTuple):
 class Delivery(NamedTuple):
     """One event owed to one target, in the hands of the lane that owns it.
 
-    `n` is its place in what the event owes. `attempts` is how many were made before in this budget, which
-    began at `since` (seconds since the epoch). `token` shows ownership when the result is settled.
-    Deliveries of a target with the same `ordering` go one after another; '' is in no order. `partition` is
-    the lane of its target that it belongs to.
+    `n` is its place among those that its event owes. `attempts` is how many attempts its budget has
+    had; the budget began at `since`, in seconds since the epoch by the steady clock. `token` shows
+    ownership when the outcome is settled: the claim's, or the lane's if it was never in the store.
+    Deliveries of a target with the same `ordering` go one after another; '' is in no order.
+    `partition` is the number of its target's lane that it belongs to.
     """
 
     event: Event
@@ -101,19 +107,19 @@ class Delivery(NamedTuple):
     forward: str
     target: str
     attempts: int
-    since: float
+    since: Steady
     token: int
     ordering: str = ""
     partition: int = 0
 
 
 def partition_of(key: str, event_id: str, partitions: int) -> int:
-    """Return in which of a target's partitions an event goes: the same for all of its key, else by its id."""
+    """Return which of a target's `partitions` lanes an event goes to, by its key, else by its id."""
     return zlib.crc32((key or event_id).encode("utf-8", "replace")) % partitions
 
 
 def format_id(seq: int, tag: int) -> str:
-    """Return the public id of the event with sequence number `seq` in the store with the tag `tag`."""
+    """Return the public id of the event `seq` in the store with the tag `tag`."""
     return f"evt_{seq:016x}{tag:010x}"
 
 

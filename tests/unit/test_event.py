@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.clock import Wall
 from relay.event import SEQ_SHIFT, TAG_BITS, DeliveryState, Event, format_id, parse_id
 
 SEQS = st.integers(0, 2**63 - 1)
@@ -64,7 +65,7 @@ def test_states_keep_their_numbers() -> None:
 
 def test_event_is_a_frozen_value() -> None:
     """A transform can't change the event under the next forward's feet."""
-    event = Event(1, "evt_1", "hello", "", "", "", "", 1_700_000_000.5, {}, {}, b"")
+    event = Event(1, "evt_1", "hello", "", "", "", "", Wall(1_700_000_000.5), {}, {}, b"")
     with pytest.raises(AttributeError):
         event.raw = b"other"  # type: ignore[misc]  # what must not work
     assert event.received == datetime(2023, 11, 14, 22, 13, 20, 500000, UTC)

@@ -1,6 +1,6 @@
 """Attempts at deliveries that differ by their number, and what a lane makes of an attempt."""
 
-from relay.clock import Steady
+from relay.clock import Steady, Wall
 from relay.delivery.settle import Attempt, Settlement, settle
 from relay.event import Delivery, Event, format_id
 from relay.routing.transform import Outgoing
@@ -12,7 +12,9 @@ RECEIVED = Steady(1_700_000_000.25)
 
 def owed(n: int) -> Delivery:
     """Return the first try of the `n`th event's delivery."""
-    event = Event(n + 1, format_id(n + 1, 7), "hello", "", "push", "k", "", RECEIVED, {}, {}, b"{}")
+    event = Event(
+        n + 1, format_id(n + 1, 7), "hello", "", "push", "k", "", Wall(RECEIVED), {}, {}, b"{}"
+    )
     return Delivery(event, 0, "hook", "hook", 0, RECEIVED, 1)
 
 

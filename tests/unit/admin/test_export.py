@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.admin.export import line, lines
+from relay.clock import Wall
 from relay.event import Event, format_id
 
 FACTS = {"id", "route", "sender", "type", "key", "dedupe_id", "received", "headers"}
@@ -17,7 +18,7 @@ FACTS = {"id", "route", "sender", "type", "key", "dedupe_id", "received", "heade
 
 def event(body: bytes, **headers: str) -> Event:
     return Event(
-        1, format_id(1, 2), "places", "hue", "raised", "k", "d", 1795420800.25,
+        1, format_id(1, 2), "places", "hue", "raised", "k", "d", Wall(1795420800.25),
         {name.replace("_", "-"): text for name, text in headers.items()}, {}, body,
     )  # fmt: skip
 

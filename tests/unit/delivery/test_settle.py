@@ -18,8 +18,8 @@ POLICY = by_schedule((60.0, 300.0), 0.0, 3600.0)
 
 
 def delivery(attempts: int = 0, since: float = SINCE) -> Delivery:
-    event = Event(1, "evt_1", "hello", "", "", "", "", since, {}, {}, b"")
-    return Delivery(event, 0, "inbox", "inbox", attempts, since, 7)
+    event = Event(1, "evt_1", "hello", "", "", "", "", Wall(since), {}, {}, b"")
+    return Delivery(event, 0, "inbox", "inbox", attempts, Steady(since), 7)
 
 
 def answered(status: int, retry_after: float | None = None) -> Attempt:

@@ -10,11 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay import Event
+from relay.clock import Wall
 from relay.errors import ExpressionFailed, Rejected
 from relay.expression.cel import Expression, ExpressionInvalid, Scope, variables
 from relay.routing.body import decode_json
 
-NOW = 1_700_000_000.0
+NOW = Wall(1_700_000_000.0)
 EVENT = {f"event.{name}": name for name in ("id", "type", "key", "dedupe_id", "route", "sender")}
 
 

@@ -101,7 +101,7 @@ class Steps:
 def delivery(
     forward: str = "plain", *, age: float = 0.0, ordering: str = "", route: str = "in"
 ) -> Delivery:
-    event = Event(1, "evt_1", route, "", "", "", "", 1_700_000_000.0, {}, {}, b'{"n": 1}')
+    event = Event(1, "evt_1", route, "", "", "", "", Wall(1_700_000_000.0), {}, {}, b'{"n": 1}')
     return Delivery(event, 0, forward, "hook", 0, Steady(steady() - age), 7, ordering)
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
+from relay.clock import Wall
 from relay.event import Delivery, Event, Owed, partition_of
 from relay.lanes.handover import Handover, hand_over
 from relay.lanes.partitions import Partitions
 
 BODY = b'{"a": 1}'
-EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, BODY)
+EVENT = Event(1, "evt_1", "in", "", "", "", "", Wall(1_700_000_000.0), {}, {}, BODY)
 OWED = (
     Owed("plain", "a"),
     Owed("first", "a"),

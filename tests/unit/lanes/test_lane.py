@@ -91,7 +91,7 @@ def make_lane(hook: Hook, store: Settles, options: LaneOptions = OPTIONS) -> Lan
 
 def hand(to: Lane, seq: int) -> Delivery:
     """Reserve a place for a delivery, and hand it over as if it had been committed."""
-    event = Event(seq, f"evt_{seq}", "in", "", "", "", "", 1_700_000_000.0, {}, {}, b"{}")
+    event = Event(seq, f"evt_{seq}", "in", "", "", "", "", Wall(1_700_000_000.0), {}, {}, b"{}")
     delivery = Delivery(event, 0, "hook", "hook", 0, steady(), to.token)
     assert to.reserve(delivery, 2)
     to.hand(delivery)
@@ -148,7 +148,7 @@ async def test_a_removed_lane_ends_all_deliveries_that_it_has() -> None:
 
     hook, store = Hook({0: hangs}), Settles()
     lane = make_lane(hook, store)
-    event = Event(3, "evt_3", "in", "", "", "", "", 1_700_000_000.0, {}, {}, b"{}")
+    event = Event(3, "evt_3", "in", "", "", "", "", Wall(1_700_000_000.0), {}, {}, b"{}")
     late = Delivery(event, 0, "hook", "hook", 0, steady(), lane.token)
     assert lane.reserve(late, 2)
     for seq in range(3):

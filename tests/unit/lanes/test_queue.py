@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from relay.clock import Steady, steady
+from relay.clock import Steady, Wall, steady
 from relay.errors import StoreUnavailable
 from relay.event import Delivery, Event
 from relay.lanes.queue import REFILL, Queue
 from relay.stores.contract import Delivering
 from relay.stores.records import Claim
 
-EVENT = Event(1, "evt_1", "in", "", "", "", "", 1_700_000_000.0, {}, {}, b"")
+EVENT = Event(1, "evt_1", "in", "", "", "", "", Wall(1_700_000_000.0), {}, {}, b"")
 HOUR = 3600.0
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.clock import Steady
+from relay.clock import Steady, Wall
 from relay.event import Delivery, Event
 from relay.lanes.room import OVERHEAD, Places, Room
 
@@ -11,7 +11,7 @@ START = Steady(1_000_000.0)
 
 
 def delivery(seq: int, n: int = 0, since: Steady = START) -> Delivery:
-    event = Event(seq, f"evt_{seq}", "in", "", "", "", "", 1_700_000_000.0, {}, {}, b"")
+    event = Event(seq, f"evt_{seq}", "in", "", "", "", "", Wall(1_700_000_000.0), {}, {}, b"")
     return Delivery(event, n, "hook", "hook", 0, since, 7)
 
 

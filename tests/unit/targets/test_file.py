@@ -6,6 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.clock import Steady, Wall
 from relay.event import Delivery, Event, format_id
 from relay.routing.transform import Outgoing
 from relay.targets.file import line
@@ -15,8 +16,8 @@ RAW = st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescap
 
 
 def delivery(*, attempts: int = 0, sender: str = "", kind: str = "push") -> Delivery:
-    event = Event(5, format_id(5, 7), "hello", sender, kind, "k", "", NOW, {}, {}, b"")
-    return Delivery(event, 0, "inbox", "inbox", attempts, NOW, 1)
+    event = Event(5, format_id(5, 7), "hello", sender, kind, "k", "", Wall(NOW), {}, {}, b"")
+    return Delivery(event, 0, "inbox", "inbox", attempts, Steady(NOW), 1)
 
 
 def test_line_tells_the_delivery() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from relay.clock import Steady, Wall
 from relay.errors import DeliveryReason
 from relay.event import Delivery, Event, format_id
 from relay.http.egress import EgressBlocked
@@ -24,8 +25,10 @@ KEY = ConnectionKey("chat.example.org", 443, True, True, None, None, None)
 def delivery(
     headers: Mapping[str, str] | None = None, *, n: int = 0, attempts: int = 0
 ) -> Delivery:
-    event = Event(5, format_id(5, 7), "hello", "", "push", "k", "", NOW, headers or {}, {}, b"")
-    return Delivery(event, n, "inbox", "inbox", attempts, NOW, 1)
+    event = Event(
+        5, format_id(5, 7), "hello", "", "push", "k", "", Wall(NOW), headers or {}, {}, b""
+    )
+    return Delivery(event, n, "inbox", "inbox", attempts, Steady(NOW), 1)
 
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
