@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.delivery.settle import Settlement
 from relay.errors import DeliveryReason, StoreUnavailable, StoreUnusable
 from relay.event import DeliveryState, Event
 from relay.stores.contract import Store
@@ -88,6 +89,23 @@ async def test_mark_never_passes_what_is_in_memory(
     reopened = await engine.open()
     claimed = (await reopened.delivering.claim("inbox", NOW, 1000, MANY)).deliveries
     assert {delivery.event.id for delivery in claimed} == open_ones
+
+
+@pytest.mark.parametrize("end", [DELIVERED, retry(NOW + 5)], ids=["delivered", "retried"])
+async def test_second_settle_of_one_delivery_hides_no_other(
+    engine: Engine, store: Store, appender: Appender, end: Settlement
+) -> None:
+    """A lane that settles one twice, late or stale, must not count for the other one in memory."""
+    event = await appender.append({"inbox": True, "chat": True})
+    mine = appender.held(event)
+    for token in (mine.token, mine.token, mine.token + 1):
+        await settle(store, mine._replace(token=token), end)
+    await appender.append()  # the mark moves, past all that has rows
+    await appender.append()
+    await engine.close(store)
+    reopened = await engine.open()
+    (claimed,) = (await reopened.delivering.claim("chat", NOW, 100, MANY)).deliveries
+    assert claimed.event == event
 
 
 async def test_claimed_deliveries_are_pending_after_reopen(
