@@ -16,6 +16,7 @@ from relay.admin.server import AdminRunner
 from relay.clock import steady
 from relay.config import Loaded, SecretsMode, load
 from relay.errors import ConfigInvalid, DeliveryReason, Problem, StoreUnavailable
+from relay.http import aiohttp_client
 from relay.http.listener import Listener
 from relay.lanes.fit import Lanes
 from relay.metrics.restore import Restorer
@@ -97,8 +98,10 @@ class Relay:
     async def start(self) -> None:
         """Open the store, start the lanes, then listen; a start that fails undoes itself.
 
-        Raises StoreUnusable if the store can't be opened, OSError if an address can't be had.
+        Raises StoreUnusable if the store can't be opened, OSError if an address can't be had,
+        LibraryUnusable if the installed aiohttp is not one that the relay knows.
         """
+        aiohttp_client.check()
         async with AsyncExitStack() as undo:
             await self.store.open()
             undo.push_async_callback(self.store.close)

@@ -142,6 +142,10 @@ class StoreUnusable(RelayError):
     """The store cannot be opened at all; the text names the remedy."""
 
 
+class LibraryUnusable(RelayError):
+    """A library lacks a name that the relay needs of it; the text tells the remedy."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing that is wrong in a config or route file: where, what, and what to do about it."""

@@ -18,7 +18,7 @@ from relay.app import Relay
 from relay.cli import log, options, show
 from relay.code.deadline import disown_alarm, own_alarm
 from relay.config import Loaded, SecretsMode
-from relay.errors import StoreUnusable
+from relay.errors import LibraryUnusable, StoreUnusable
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
     own_alarm()
     try:
         uvloop.run(serve(loaded, _print_json if as_json else _print_greeting, watch=watch))
-    except StoreUnusable as error:
+    except (LibraryUnusable, StoreUnusable) as error:
         show.fail(str(error))
     except OSError as error:
         show.fail(f"{error}; is another relay running, or is the address not this machine's?")

@@ -1,33 +1,33 @@
-"""One HTTP/1.1 exchange on a connection that aiohttp dials and parses: what an attempt needs of a client, and no more.
+"""One HTTP/1.1 exchange with a target: a request, and the answer up to a cap.
 
-Names, dials, TLS and parsing are aiohttp's. Its session is left out: cookies, redirects, middlewares, tracing and
-compression are nothing that a delivery may have, and cost more than all else of an attempt. So is its pool, which is
-for many hosts: here is one, and whoever calls bounds how many exchanges there are at a time.
+Names, dials, TLS, parsing and the pool are aiohttp's (aiohttp_client). Its session is left out: cookies,
+redirects, middlewares, tracing and compression are nothing that a delivery may have, and cost half of an
+attempt (tests/integration/deliver/test_instructions.py).
 """
 
 import asyncio
-import math
-from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from aiohttp import StreamReader, TCPConnector
 from aiohttp.client_exceptions import ClientError
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import StreamReader
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-_BODY_CAP = 64 * 1024  # bytes of a response that are read, so that its connection can be used again
-_BODY_PATIENCE = 2.0  # seconds for it
-_BODYLESS = frozenset({"GET", "DELETE"})  # methods that need no content-length without a body
+from relay.http.aiohttp_client import Channel, Channels
+
+# Bytes of a response that are read, so that its connection can be used again, and seconds for them.
+_BODY_CAP = 64 * 1024
+_BODY_PATIENCE = 2.0
+# Bytes of a request's body that are worth a copy, so that it goes out in one packet with its head.
+_COPIED = 64 * 1024
+# Methods that need no content-length without a body (RFC 9110 §8.6).
+_BODYLESS = frozenset({"GET", "DELETE"})
 _SWITCHING = 101
-_IDLE = 15.0  # seconds that an unused connection is kept
 
 
 class Reply(NamedTuple):
-    """A target's answer; of its body, what was read up to the cap."""
+    """A target's answer; its body is cut at the cap."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,9 +35,11 @@ class Reply(NamedTuple):
 
 
 class Exchanges:
-    """Makes exchanges with one URL. `connect` and `total` are in seconds: of a dial, and of an exchange as a whole.
+    """Makes exchanges with one URL.
 
-    `standing` are headers of every request that has no others of that name.
+    `connect`, `total` and `patience` are in seconds: of a dial, of an exchange up to the answer's
+    status, and of the answer's body. `standing` are headers of every request that has no others of
+    that name.
     """
 
     def __init__(
@@ -47,62 +49,43 @@ class Exchanges:
         connect: float,
         total: float,
         standing: Mapping[str, str],
+        patience: float = _BODY_PATIENCE,
     ) -> None:
-        self._connector = connector
+        self._channels = Channels(url, connector, connect, total)
         self._total = total
+        self._patience = min(patience, total)
         self._loop = asyncio.get_running_loop()
-        # To the connector a request is an address: this one stands for all.
-        self._address = ClientRequest("POST", url, loop=self._loop)
-        self._timeout = ClientTimeout(total=None, connect=total, sock_connect=connect)
         self._target = f"{url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
         self._standing = dict(standing)
         self._standing_text = _lines(standing)
-        self._idle: deque[tuple[Connection, float]] = (
-            deque()
-        )  # with the time since when; the latest at the right
-        self._sweep: asyncio.TimerHandle | None = None
-        # One alarm for all exchanges that are under way: nearly none of them needs it.
-        self._ends: dict[Connection, float] = {}
-        self._alarm: asyncio.TimerHandle | None = None
-        self._rings_at = math.inf
 
     async def make(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one request, once, and read the answer's body up to a cap.
 
-        Raises whatever aiohttp or the system below it raises, and TimeoutError once the time is over.
-        `headers` are names and values that were checked to be such.
+        `headers` are names and values that were checked to be such. Raises whatever aiohttp or the
+        system below it raises, and TimeoutError once the time is over.
         """
         head = self._head(method, headers, len(body))
         ends = self._loop.time() + self._total
-        connection = self._waiting() or await self._connector.connect(
-            self._address, [], self._timeout
-        )
-        self._ends[connection] = ends
-        if ends < self._rings_at:
-            self._ring(ends)
+        channel = await self._channels.open()
+        # asyncio.timeout would cost twenty thousand instructions more, a thirtieth of an event.
+        alarm = self._loop.call_at(ends, _expire, channel)
+        reusable = False
         try:
-            reply, reusable = await _exchange(
-                connection, head, body, min(_BODY_PATIENCE, self._total)
-            )
-        except BaseException:
-            _end(connection)
-            raise
+            _send(channel, head, body)
+            message, payload = await channel.answer()
+            while 100 <= message.code < 200 and message.code != _SWITCHING:
+                message, payload = await channel.answer()
+            # The status decides: nothing that happens to the body changes it.
+            content, reusable = await _read(payload, self._patience)
         finally:
-            del self._ends[connection]
-        if reusable:
-            self._rest(connection)
-        else:
-            _end(connection)
-        return reply
+            alarm.cancel()
+            channel.end(reusable=reusable)
+        return Reply(message.code, message.headers, content)
 
     async def close(self) -> None:
         """Close all connections."""
-        for timer in (self._sweep, self._alarm):
-            if timer is not None:
-                timer.cancel()
-        while self._idle:
-            self._idle.pop()[0].close()
-        await self._connector.close()
+        await self._channels.close()
 
     def _head(self, method: str, headers: Mapping[str, str], size: int) -> bytes:
         standing = self._standing_text
@@ -115,99 +98,30 @@ class Exchanges:
         text = f"{method} {self._target}{standing}{lines}{length}\r\n"
         return text.encode("utf-8", "surrogateescape")
 
-    def _waiting(self) -> Connection | None:
-        """Return the idle connection that was used last, if it is open and nothing came that nobody asked for."""
-        while self._idle:
-            connection, _ = self._idle.pop()
-            protocol = connection.protocol
-            if protocol is not None and protocol.is_connected() and not protocol.should_close:
-                return connection
-            connection.close()
-        return None
-
-    def _rest(self, connection: Connection) -> None:
-        """Keep a connection for the next exchange, for some seconds."""
-        self._idle.append((connection, self._loop.time()))
-        if self._sweep is None:
-            self._sweep = self._loop.call_later(_IDLE, self._close_idle)
-
-    def _close_idle(self) -> None:
-        """Close the connections that were not used for long."""
-        self._sweep = None
-        until = self._loop.time() - _IDLE
-        while self._idle and self._idle[0][1] <= until:
-            self._idle.popleft()[0].close()
-        if self._idle:
-            self._sweep = self._loop.call_at(self._idle[0][1] + _IDLE, self._close_idle)
-
-    def _ring(self, at: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._rings_at = at
-        self._alarm = self._loop.call_at(at, self._expire)
-
-    def _expire(self) -> None:
-        """Tell those whose time is over, who wait for an answer."""
-        self._alarm, self._rings_at = None, math.inf
-        now = self._loop.time()
-        for connection, ends in self._ends.items():
-            if ends > now:
-                self._rings_at = min(self._rings_at, ends)
-            elif connection.protocol is not None:
-                connection.protocol.set_exception(
-                    TimeoutError("the time for the whole exchange is over")
-                )
-        if self._rings_at < math.inf:
-            self._ring(self._rings_at)
-
-
-async def _exchange(
-    connection: Connection, head: bytes, body: bytes, patience: float
-) -> tuple[Reply, bool]:
-    """Return the answer, and whether its connection may serve another exchange."""
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        raise ConnectionResetError("the connection was closed before the request was sent")
-    _expect_answer(protocol)
-    if len(body) <= _BODY_CAP:
-        transport.write(head + body)
-    else:
-        transport.write(head)
-        transport.write(body)
-    message, payload = await protocol.read()
-    while 100 <= message.code < 200 and message.code != _SWITCHING:
-        message, payload = await protocol.read()
-    told, whole = (
-        (b"", True)
-        if payload.is_eof() and not payload.total_bytes
-        else await _read(payload, patience)
-    )
-    reusable = whole and not transport.get_write_buffer_size() and not protocol.should_close
-    return Reply(message.code, message.headers, told), reusable
-
 
 def _lines(headers: Mapping[str, str]) -> str:
     return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
-def _end(connection: Connection) -> None:
-    """Close a connection at once: what is still to be sent must not wait for a target that reads no more."""
-    if connection.transport is not None:
-        connection.transport.abort()
-    connection.close()
+def _expire(channel: Channel) -> None:
+    channel.fail(TimeoutError("the time for the whole exchange is over"))
 
 
-def _expect_answer(protocol: ResponseHandler) -> None:
-    """Have the connection parse what comes. A parser goes on with the next answer after one that is whole."""
-    if protocol._parser is None:  # noqa: SLF001 - to make one for each answer costs a tenth of an exchange
-        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+def _send(channel: Channel, head: bytes, body: bytes) -> None:
+    if channel.transport is None:
+        raise ConnectionResetError("the connection was closed before the request was sent")
+    channel.expect_answer()
+    if len(body) <= _COPIED:
+        channel.transport.write(head + body)
+    else:
+        channel.transport.write(head)
+        channel.transport.write(body)
 
 
 async def _read(payload: StreamReader, patience: float) -> tuple[bytes, bool]:
-    """Return the body up to a cap, waited for `patience` seconds at most, and whether that is all of it.
-
-    The status has decided already: a body that is long, slow or breaks off changes nothing.
-    """
+    """Return the body up to the cap, awaited for `patience` seconds at most, and whether it is whole."""
+    if payload.is_eof() and not payload.total_bytes:
+        return b"", True
     parts: list[bytes] = []
     size = 0
     try:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from yarl import URL
 
 from relay.http.exchange import Exchanges
-from relay.sink.faults import Hang, Status
+from relay.sink.faults import Hang, Status, TrickleBody
 from relay.sink.request import Heard
 from tests.faults.targets import FaultyTarget, StartFaulty
 from tests.support.waiting import DEADLINE, until
@@ -31,22 +34,31 @@ class Interim:
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Return what makes the exchanges with a URL, on `limit` connections at most; they are closed after the test."""
-    made: list[Exchanges] = []
+    """Return a function that makes exchanges with a URL; they are closed after the test.
 
-    def connect(url: str, total: float = DEADLINE, limit: int = 1) -> Exchanges:
-        made.append(Exchanges(URL(url), aiohttp.TCPConnector(limit=limit), 5.0, total, STANDING))
-        return made[-1]
+    There are `limit` connections at most; `total` and `patience` are in seconds.
+    """
+    opened: list[Exchanges] = []
+
+    def connect(
+        url: str, total: float = DEADLINE, limit: int = 1, patience: float = DEADLINE
+    ) -> Exchanges:
+        connector = aiohttp.TCPConnector(limit=limit)
+        opened.append(Exchanges(URL(url), connector, 5.0, total, STANDING, patience))
+        return opened[-1]
 
     yield connect
-    for exchanges in made:
+    for exchanges in opened:
         await exchanges.close()
 
 
 async def test_request_is_what_was_given_and_nothing_else(
     start_faulty: StartFaulty, connect: Connect
 ) -> None:
-    """The path with its query, the host with its port, the headers, with those that stand where none is given; bytes beyond ASCII as they came."""
+    """The path with its query, the host with its port, the headers, with the standing ones.
+
+    Bytes beyond ASCII go as they came.
+    """
     target = await start_faulty(Status())
     name = "H\udce0 N\udcf4i, Huế"
     await connect(f"{target.url}?a=b%20c").make(
@@ -82,7 +94,7 @@ async def test_header_that_would_be_two_is_not_sent(
 async def test_whole_answers_leave_the_connection_to_the_next(
     start_faulty: StartFaulty, connect: Connect
 ) -> None:
-    """One connection serves exchanges with bodies of any size, and interim answers (1xx) say nothing."""
+    """One connection serves bodies of any size; interim answers (1xx) count for nothing."""
     interim = Interim(
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
     )
@@ -106,7 +118,7 @@ async def test_time_covers_the_whole_exchange(start_faulty: StartFaulty, connect
 
 @pytest.mark.fault(9)
 async def test_each_exchange_has_its_own_time(start_faulty: StartFaulty, connect: Connect) -> None:
-    """Of several under way, none ends before its own time is over, whichever began first, and none is forgotten."""
+    """Of several under way none ends before its own time is over, and none is forgotten."""
     target: FaultyTarget = await start_faulty(Hang())
     exchanges, loop = connect(target.url, 0.1, limit=3), asyncio.get_running_loop()
     took: list[float] = []
@@ -123,34 +135,11 @@ async def test_each_exchange_has_its_own_time(start_faulty: StartFaulty, connect
 
     await asyncio.gather(*(one(count) for count in range(3)))
     assert min(took) >= 0.099
-    assert exchanges._alarm is None
-
-
-async def test_connection_that_is_not_used_is_closed(
-    start_faulty: StartFaulty, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After some seconds, so that a target at rest keeps none; one that was used meanwhile stays as much longer."""
-    target = await start_faulty(Status())
-    exchanges, loop = connect(target.url, limit=2), asyncio.get_running_loop()
-    await asyncio.gather(exchanges.make("POST", {}, b""), exchanges.make("POST", {}, b""))
-    (first, _), (second, since) = exchanges._idle
-    assert exchanges._sweep is not None
-    assert exchanges._sweep.when() == pytest.approx(loop.time() + 15, abs=DEADLINE)
-    exchanges._idle[0] = (first, since - 15)
-    exchanges._close_idle()
-    assert [connection for connection, _ in exchanges._idle] == [second]
-    assert first.protocol is None
-    assert exchanges._sweep is not None
-    assert exchanges._sweep.when() == pytest.approx(since + 15)
-    monkeypatch.setattr("relay.http.exchange._IDLE", 0.0)
-    exchanges._close_idle()
-    assert not exchanges._idle
-    assert exchanges._sweep is None
 
 
 @pytest.mark.fault(11)
 async def test_answer_before_the_body_was_taken_ends_the_connection(connect: Connect) -> None:
-    """A target that answers at once, and reads no more, decides by its status; the connection is reset, not flushed."""
+    """The status decides of a target that reads no more; its connection is reset, not flushed."""
     size = 64 << 20
 
     class Early(asyncio.Protocol):
@@ -188,9 +177,9 @@ async def test_answer_before_the_body_was_taken_ends_the_connection(connect: Con
 
 @pytest.mark.fault(11)
 async def test_answer_that_nobody_asked_for_is_no_answer_to_the_next(
-    start_faulty: StartFaulty, connect: Connect
+    start_faulty: StartFaulty,
 ) -> None:
-    """What comes on a connection while it is idle is never taken for the answer to a request that follows."""
+    """Bytes that come on an idle connection are never the answer to a request that follows."""
     writers: list[asyncio.StreamWriter] = []
 
     class Keeps:
@@ -198,12 +187,19 @@ async def test_answer_that_nobody_asked_for_is_no_answer_to_the_next(
             writers.append(writer)
             return await Status().answer(heard, writer)
 
+    protocols: list[ResponseHandler] = []
+
+    class Noting(aiohttp.TCPConnector):
+        async def connect(self, *args: Any) -> Connection:
+            connection = await super().connect(*args)
+            assert connection.protocol is not None
+            protocols.append(connection.protocol)
+            return connection
+
     target = await start_faulty(Keeps())
-    exchanges = connect(target.url)
+    exchanges = Exchanges(URL(target.url), Noting(), 5.0, DEADLINE, STANDING)
     assert (await exchanges.make("POST", {}, b"")).status == 200
-    ((connection, _),) = exchanges._idle
-    idle = connection.protocol
-    assert idle is not None
+    (idle,) = protocols
     writers[0].write(b"HTTP/1.1 500 Unasked\r\ncontent-length: 0\r\n\r\n")
 
     async def came() -> bool:
@@ -212,3 +208,16 @@ async def test_answer_that_nobody_asked_for_is_no_answer_to_the_next(
     await until(came, "what nobody asked for to come")
     assert (await exchanges.make("POST", {}, b"")).status == 200
     assert [request.connection for request in target.requests] == [1, 2]
+    await exchanges.close()
+
+
+@pytest.mark.fault(10)
+async def test_body_that_trickles_is_awaited_shortly(
+    start_faulty: StartFaulty, connect: Connect
+) -> None:
+    """The status has decided: the body is waited for its own time, and its connection closed."""
+    target = await start_faulty(TrickleBody(0.01))
+    exchanges = connect(target.url, total=3600.0, patience=0.05)
+    for _ in range(3):
+        assert (await exchanges.make("POST", {}, b"")).status == 200
+    assert [request.connection for request in target.requests] == [1, 2, 3]
