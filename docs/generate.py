@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from relay.config import RelayFile, RouteFile, SecretsMode, load
 from relay.fields import units
+from relay.fields.choice import Choice
 from relay.metrics.series import Metrics
 from relay.metrics.snapshot import Snapshot, TargetState
 
@@ -96,6 +97,8 @@ def kind_of(hint: Any, metadata: Sequence[Any], path: str) -> Kind:
     for one in metadata:
         if isinstance(one, BeforeValidator) and one.func in _READ:
             return _READ[one.func]
+        if isinstance(one, Choice):
+            return Kind("section", tuple(Part(path, model) for model in one.models().values()))
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return kind_of(arguments[0], [*arguments[1:], *metadata], path)

@@ -22,6 +22,7 @@ from ruamel.yaml.scalarstring import (
 from relay.config import yaml as quick
 from relay.config.places import place_in_block, place_in_flow
 from relay.errors import Problem
+from relay.fields.choice import Choice
 
 Path_ = Sequence[str | int]
 M = TypeVar("M", bound=BaseModel)
@@ -158,7 +159,7 @@ class Source:
         before = f"{where}: " if where else ""
         match kind:
             case "extra_forbidden":
-                known = _siblings(model, tagged)
+                known = _siblings(model, tagged, self.data)
                 remedy = (
                     nearest(str(path[-1]), known) or f"remove it; known here: {', '.join(known)}"
                 )
@@ -269,8 +270,8 @@ def plain(node: Any) -> Any:
     return node
 
 
-def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
-    """Return the known keys where `path`, with unions' tags in it, ends."""
+def _siblings(model: type[BaseModel], path: Path_, data: Any) -> list[str]:
+    """Return the known keys where `path`, with unions' tags in it, ends in the file's `data`."""
     current = model
     annotation: Any = None
     for step in path[:-1]:
@@ -279,7 +280,11 @@ def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
             None,
         )
         annotation = info.annotation if info else _tagged(annotation, step) or annotation
-        current = _model_in(annotation) or current
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+        choices = (part for part in (info.metadata if info else ()) if isinstance(part, Choice))
+        chosen = next((choice.model_of(data) for choice in choices), None)
+        current = chosen or _model_in(annotation) or current
     return [info.alias or name for name, info in current.model_fields.items()]
 
 

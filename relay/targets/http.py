@@ -42,7 +42,7 @@ from relay.targets.target import (
     RetryOption,
     Section,
 )
-from relay.verify.sign import decode_key, signatures
+from relay.verify.standard_webhooks import decode_key, signatures
 
 _STANDING = {
     "user-agent": f"relay/{__version__}",

@@ -1,34 +1,42 @@
-"""What every scheme takes, gives and keeps."""
+"""The contract of a scheme: a request comes in, and it is verified or it is not.
 
-import hmac
-from collections.abc import Iterable, Mapping
+Rules that all schemes keep: raw bytes first, parse after; constant-time comparison; signature
+before timestamp; strict ASCII digits; tolerance both ways; any of several secrets against any of
+several signatures; an unknown form or version fails closed. tests/contract/verify holds them to it.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from relay.errors import NotVerified
-
-TOLERANCE = 300.0  # seconds either way; Standard Webhooks, Stripe and Slack all say five minutes
+from relay.clock import Wall
+from relay.errors import RelayError
 
 
 class Incoming(NamedTuple):
-    """A request as a scheme sees it: lower-case header names, the body's very bytes, the URL as configured."""
+    """A request as a scheme sees it.
+
+    `headers` have lower-case names; a value holds bytes that are no UTF-8 as lone surrogates, as
+    the HTTP parser gives them. `raw` is the body as it came, before it is decompressed or decoded,
+    since signatures are over these very bytes. `method` is in capitals.
+    """
 
     headers: Mapping[str, str]
     raw: bytes
     method: str = "POST"
-    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What `relay send` adds to a request so that the scheme accepts it."""
+    """Headers that `relay send` adds to a request so that the scheme accepts it."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The answer by which a provider learns that the URL is ours; nothing is stored or forwarded."""
+    """The answer by which a provider learns that the URL is ours; nothing is stored or sent on."""
 
     body: bytes
     content_type: str = "application/json"
@@ -42,59 +50,48 @@ class EventDefaults:
     type: str = ""
 
 
+class KeyInvalid(RelayError, ValueError):
+    """A secret that can't be a key; the text names no part of it, `remedy` says what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class OptionInvalid(RelayError, ValueError):
+    """Options that don't fit each other; `option` is the key under `verify:` to be corrected."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(f"{option}: {message}")
+        self.option = option
+
+
 class Scheme(Protocol):
-    """One way of proving who sent a request."""
+    """One way of proving who sent a request.
 
-    @property
-    def name(self) -> str:
-        """The word in `verify: {scheme: …}`."""
+    `name` is the word in `verify: {scheme: …}`. `defaults` say where the scheme's senders put an
+    event's id and type. `secret_headers` are lower-case names of headers that carry a shared
+    secret: they are neither stored nor passed on.
+    """
 
-    @property
-    def defaults(self) -> EventDefaults:
-        """Where this scheme's senders put an event's id and type."""
+    name: str
+    defaults: EventDefaults = EventDefaults()
+    secret_headers: frozenset[str] = frozenset()
 
-    @property
-    def secret_headers(self) -> frozenset[str]:
-        """Headers that carry a shared secret: neither stored nor passed on."""
+    @abstractmethod
+    def verify(self, incoming: Incoming, now: Wall) -> None:
+        """Return if a holder of a secret sent the request; raise NotVerified, only that, if not.
 
-    def verify(self, incoming: Incoming, now: float) -> None:
-        """Return if the request is what a holder of a secret sent; raise NotVerified otherwise."""
+        `now` is in seconds since the epoch by the wall clock, as is the time that senders sign.
+        """
 
     def handshake(self, value: Any) -> Handshake | None:
-        """Return the answer to a verified, decoded body that is the provider's handshake, else None."""
+        """Return the answer if `value`, a verified and decoded body, is a handshake, else None."""
+        return None
 
-    def sign(self, body: bytes, message_id: str, now: float) -> Signed:
-        """Return what makes `body` verify, with the first secret."""
+    @abstractmethod
+    def sign(self, body: bytes, message_id: str, now: Wall) -> Signed:
+        """Return the headers with which `body` verifies, under the first secret.
 
-
-def header(incoming: Incoming, name: str) -> str:
-    """Return a header's value; raise NotVerified if it is missing or empty."""
-    value = incoming.headers.get(name, "")
-    if not value:
-        raise NotVerified(f"the header {name} is missing")
-    return value
-
-
-def matches_any(expected: Iterable[bytes], given: Iterable[bytes]) -> bool:
-    """Compare every expected value with every given one, without an early exit, in constant time each."""
-    found = False
-    candidates = list(given)
-    for right in expected:
-        for candidate in candidates:
-            found |= hmac.compare_digest(right, candidate)
-    return found
-
-
-def seconds(text: str) -> int:
-    """Parse a timestamp of ASCII digits only, whole seconds; raise NotVerified for anything else."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise NotVerified("the timestamp is not whole seconds")
-    return int(text)
-
-
-def check_age(timestamp: float, now: float, tolerance: float) -> None:
-    """Raise NotVerified if `timestamp` is further than `tolerance` seconds from `now`, either way."""
-    if abs(now - timestamp) > tolerance:
-        raise NotVerified(
-            f"the timestamp is {abs(now - timestamp):.0f} s off; {tolerance:.0f} s are allowed"
-        )
+        `now` is in seconds since the epoch by the wall clock: the time that is signed.
+        """

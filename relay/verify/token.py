@@ -1,27 +1,35 @@
-"""A shared token in a header, compared in constant time: GitLab's `x-gitlab-token`, `authorization: Bearer`."""
+"""A shared token in a header: GitLab's `x-gitlab-token`, `authorization: Bearer`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
+from pydantic import Field, field_validator
+
+from relay.clock import Wall
 from relay.errors import NotVerified
-from relay.verify.scheme import EventDefaults, Handshake, Incoming, Signed, header, matches_any
+from relay.fields.model import header_name
+from relay.verify.checks import header, matches_any
+from relay.verify.options import SecretOptions
+from relay.verify.scheme import Incoming, Scheme, Signed
 
 AUTHORIZATION = "authorization"
 _BEARER = "bearer "
 
 
-class Token:
-    """The scheme `token`. In `authorization` the token stands after `Bearer`, in any other header alone."""
+class Token(Scheme):
+    """The scheme `token`.
+
+    In `authorization` the token stands after `Bearer` (RFC 6750), in any other header alone.
+    """
 
     name = "token"
-    defaults = EventDefaults()
 
     def __init__(self, secrets: Sequence[bytes], header: str = AUTHORIZATION) -> None:
         self._secrets = secrets
         self._header = header.lower()
         self.secret_headers = frozenset({self._header})
 
-    def verify(self, incoming: Incoming, now: float) -> None:
+    def verify(self, incoming: Incoming, now: Wall) -> None:
         """Compare the header's token with each secret."""
         value = header(incoming, self._header)
         if self._header == AUTHORIZATION:
@@ -31,10 +39,26 @@ class Token:
         if not matches_any(self._secrets, [value.encode("utf-8", "surrogateescape")]):
             raise NotVerified("the token is not one of ours")
 
-    def handshake(self, value: Any) -> Handshake | None:
-        """There is none."""
-
-    def sign(self, body: bytes, message_id: str, now: float) -> Signed:
+    def sign(self, body: bytes, message_id: str, now: Wall) -> Signed:
         """Give the first token."""
         prefix = "Bearer " if self._header == AUTHORIZATION else ""
         return Signed({self._header: prefix + self._secrets[0].decode("utf-8", "surrogateescape")})
+
+
+class TokenOptions(SecretOptions):
+    """A shared token."""
+
+    scheme: Literal["token"] = Field(description="A token that the sender puts into a header.")
+    header: str = Field(
+        default=AUTHORIZATION,
+        description="The token's header; in `authorization` the token stands after `Bearer`.",
+    )
+
+    _check = field_validator("header")(header_name)
+
+    def build(self, secrets: Sequence[bytes]) -> Scheme:
+        """Return the scheme over these tokens."""
+        return Token(secrets, self.header)
+
+
+OPTIONS = TokenOptions

@@ -4,40 +4,35 @@ Each takes some, and returns, or raises what it says that it raises.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 
+from relay.clock import wall
 from relay.config.source import Source
 from relay.errors import ExpressionFailed, NotVerified, Rejected, TransformFailed
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, kept, passed_on, readable
 from relay.routing.body import check_media_type, decode_json, decompress
-from relay.verify import (
-    Basic,
-    Incoming,
-    Mac,
-    MacOptions,
-    Scheme,
-    Slack,
-    StandardWebhooks,
-    Stripe,
-    Token,
-    github,
-)
+from relay.verify import Incoming, Scheme
+from relay.verify.basic import Basic
+from relay.verify.github import Github
+from relay.verify.hmac import Hmac
+from relay.verify.mac import Recipe
+from relay.verify.slack import Slack
+from relay.verify.standard_webhooks import StandardWebhooks
+from relay.verify.stripe import Stripe
+from relay.verify.token import Token
 
 KEYS = [
     b"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     b"whsec_YW5vdGhlciBrZXksIGFub3RoZXIga2V5LCBhbm90aGU=",
 ]
-_TIMED = MacOptions(
+_TIMED = Recipe(
     header="x-signature", signed="{method}.{id}.{timestamp}.{body}", timestamp_header="x-time",
-    id_header="x-id",
-    encoding="base64", hash="sha512",
+    id_header="x-id", encoding="base64", hash="sha512",
 )  # fmt: skip
 SCHEMES: list[Scheme] = [
-    StandardWebhooks(KEYS), Stripe(KEYS), Slack(KEYS), github(KEYS), Token(KEYS), Token(KEYS,
-    "x-token"),
-    Basic(KEYS, "lan"), Mac(KEYS, _TIMED),
+    StandardWebhooks(KEYS), Stripe(KEYS), Slack(KEYS), Github(KEYS), Token(KEYS),
+    Token(KEYS, "x-token"), Basic(KEYS, "lan"), Hmac(KEYS, _TIMED),
 ]  # fmt: skip
 NAMES = (
     "webhook-id", "webhook-timestamp", "webhook-signature", "svix-id", "svix-timestamp",
@@ -88,7 +83,7 @@ def verification(raw: bytes) -> None:
     incoming = Incoming(headers_of(raw), raw)
     for scheme in SCHEMES:
         try:
-            scheme.verify(incoming, time.time())
+            scheme.verify(incoming, wall())
         except NotVerified:
             continue
         raise AssertionError(f"{scheme.name} believes {raw!r}")

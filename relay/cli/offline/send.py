@@ -4,7 +4,6 @@ import asyncio
 import json
 import secrets
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ import aiohttp
 import typer
 
 from relay.cli import options, show
+from relay.clock import wall
 from relay.config import SecretsMode
 
 _TIMEOUT = 30.0  # seconds
@@ -33,7 +33,7 @@ def send(
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         show.fail(f"{file}: {error.strerror}", 2)
-    signed = selected.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", time.time())
+    signed = selected.schemes[sender].sign(body, f"msg_{secrets.token_hex(12)}", wall())
     headers = {
         "content-type": "application/json",
         **options.parse_headers(header),

@@ -21,31 +21,16 @@ from relay.config.models.route import (
     SenderFile,
     To,
 )
-from relay.config.models.verify import (
-    AnyVerify,
-    MessageId,
-    Timestamp,
-    VerifyBasic,
-    VerifyGithub,
-    VerifyHmac,
-    VerifyNone,
-    VerifySlack,
-    VerifyStandard,
-    VerifyStripe,
-    VerifyToken,
-)
 from relay.fields.model import is_header_value, is_name
 
 __all__ = [
     "Admin",
     "AnyEgress",
-    "AnyVerify",
     "EachFile",
     "EgressFile",
     "EventFile",
     "ForwardFile",
     "Limits",
-    "MessageId",
     "MetricFile",
     "Payload",
     "RelayFile",
@@ -55,16 +40,7 @@ __all__ = [
     "RouteLimits",
     "SenderFile",
     "TargetsFile",
-    "Timestamp",
     "To",
-    "VerifyBasic",
-    "VerifyGithub",
-    "VerifyHmac",
-    "VerifyNone",
-    "VerifySlack",
-    "VerifyStandard",
-    "VerifyStripe",
-    "VerifyToken",
     "is_header_value",
     "is_name",
 ]

@@ -12,7 +12,6 @@ from pydantic import (
 )
 
 from relay.config.models.metric import MetricFile
-from relay.config.models.verify import AnyVerify
 from relay.fields.model import (
     Model,
     Name,
@@ -22,6 +21,7 @@ from relay.fields.model import (
     own_headers,
 )
 from relay.fields.units import Duration, Kept, PerTime, Size, fault
+from relay.verify.schemes import AnyVerify
 
 
 class SenderFile(Model):

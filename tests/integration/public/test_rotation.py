@@ -1,4 +1,4 @@
-"""Secrets are rotated without a gap: two at once in both directions, and the old one refused once it is dropped."""
+"""Secrets are rotated without a gap: two at once both ways, and a dropped one is refused."""
 
 import base64
 import hashlib
@@ -66,7 +66,7 @@ async def status(relay: Running, scheme: str, secret: str) -> int:
 async def test_incoming_secrets_rotate_in_both_directions(
     site: Site, start_relay: StartRelay, target: Target, scheme: str
 ) -> None:
-    """Old alone, then both in either order, then new alone: who is in the list is believed, and nobody else."""
+    """Old alone, both in either order, new alone: holders of a listed secret are believed."""
     write(site, target, [OLD], [OLD])
     relay = await start_relay(site)
     for listed in ([OLD], [OLD, NEW], [NEW, OLD], [NEW]):
@@ -81,7 +81,7 @@ async def test_incoming_secrets_rotate_in_both_directions(
 async def test_outgoing_secrets_rotate_without_a_gap(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """With two secrets each request verifies with either, by the standard's own library; the dropped one no longer."""
+    """With two secrets the standard's own library verifies with either, not with a dropped one."""
     write(site, target, [OLD], [OLD])
     relay = await start_relay(site)
     for n, listed in enumerate(([OLD], [OLD, NEW], [NEW])):

@@ -153,7 +153,7 @@ async def _relay_that_authorizes(
 async def test_what_a_sender_may_not_send_is_answered_403(
     site: Site, start_relay: StartRelay, target: Target, body: Any, why: str
 ) -> None:
-    """403 with the rule, counted as rejected, nothing stored; also where the rule can't be evaluated."""
+    """403 with the rule, counted as rejected, nothing stored; also where the rule fails."""
     relay = await _relay_that_authorizes(site, target.url, start_relay)
     answer = await _post(relay, site, "places/hue", "hue", body)
     assert (answer.status, answer.json["reason"]) == (403, "forbidden")

@@ -1,4 +1,4 @@
-"""Signatures against the providers' own libraries: what they sign is accepted, what the relay signs they accept."""
+"""Signatures against the providers' own libraries: each side accepts what the other signs."""
 
 import base64
 import json
@@ -68,7 +68,7 @@ pytestmark = pytest.mark.parametrize("scheme", SCHEMES)
 
 @pytest.fixture
 async def relay(site: Site, start_relay: StartRelay, target: Target, scheme: str) -> Running:
-    """Return a relay whose route `in` has the scheme, after an older secret that is still being rotated out."""
+    """Return a relay whose route `in` has the scheme, with an older secret before its own."""
     secret, _ = SCHEMES[scheme]
     site.configure({"hook": {"url": target.url}})
     older = OTHER_KEY if scheme == "standard-webhooks" else "an older secret"
@@ -121,7 +121,7 @@ async def test_one_character_changed_in_any_header_is_answered_401(
 async def test_a_timestamp_beyond_the_tolerance_is_answered_401(
     relay: Running, scheme: str, sign: int
 ) -> None:
-    """A rightly signed request is refused when its time is too far off, either way; within, it is accepted."""
+    """A rightly signed request is refused when its time is too far off, either way."""
     now = int(time.time())
     beyond = SCHEMES[scheme][1](BODY, now + sign * (TOLERANCE + 60))
     within = SCHEMES[scheme][1](BODY, now + sign * (TOLERANCE - 60))

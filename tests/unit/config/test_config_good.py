@@ -10,12 +10,13 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from relay.clock import Wall
 from relay.config import Loaded, RelayFile, SecretsMode, load
 from relay.errors import ConfigInvalid
 from relay.targets.feed import FeedOptions
 from relay.targets.http import HttpOptions, HttpSettings
 from relay.targets.target import DEFAULT_SCHEDULE, Exponential, Retry
-from relay.verify.sign import decode_key
+from relay.verify.standard_webhooks import decode_key
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "config" / "relay.yaml"
@@ -198,7 +199,7 @@ def test_pretended_secret_is_one_for_all_who_name_it(tmp_path: Path) -> None:
     """Two routes that name the same managed secret share it, pretended too."""
     found = loaded(tmp_path, {"routes/again/route.yaml": ROUTE})
     hello, again = (found.routes[name].schemes[""] for name in ("hello", "again"))
-    assert hello.sign(b"x", "", 0.0) == again.sign(b"x", "", 0.0)
+    assert hello.sign(b"x", "", Wall(0.0)) == again.sign(b"x", "", Wall(0.0))
 
 
 def test_reading_needs_a_secret_that_is_there(tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_secrets_come_from_environment_and_files(
         },
     )
     hello, again = (found.routes[name].schemes[""] for name in ("hello", "again"))
-    assert hello.sign(b"x", "", 0.0) == again.sign(b"x", "", 0.0)
+    assert hello.sign(b"x", "", Wall(0.0)) == again.sign(b"x", "", Wall(0.0))
     assert found.warnings == ()
 
 

@@ -13,7 +13,11 @@ from relay.errors import Rejected, RequestReason
 from relay.expression.cel import Expression
 from relay.routing.check import Verified, check, stored_scope, validate_stored
 from relay.routing.route import Route
-from relay.verify import Basic, Handshake, Incoming, Slack, Token, github
+from relay.verify import Handshake, Incoming
+from relay.verify.basic import Basic
+from relay.verify.github import Github
+from relay.verify.slack import Slack
+from relay.verify.token import Token
 from tests.unit.routing.routes import NOW, NeedsName, event, route
 
 KEY = Expression("body.key", "request")
@@ -36,7 +40,7 @@ def rejection(
 def test_request_that_does_not_verify_is_refused_without_a_reason() -> None:
     """401 comes first, before the body is looked at, and tells a stranger nothing."""
     refusal = rejection(
-        route(scheme=github([b"secret"])), b"not json", {"x-hub-signature-256": "sha256=00"}
+        route(scheme=Github([b"secret"])), b"not json", {"x-hub-signature-256": "sha256=00"}
     )
     assert refusal.reason is RequestReason.NOT_VERIFIED
     assert refusal.detail == "the request could not be verified"

@@ -7,7 +7,7 @@ import pytest
 from relay.expression.cel import Expression
 from relay.routing.measure import Kind, Measure
 from relay.routing.route import Each, Forward, describe
-from relay.verify import Unverified
+from relay.verify.none import Unverified
 from tests.unit.routing.routes import NeedsName, route
 
 BODY, HEADER = Expression("body.a", "request"), Expression("headers.a", "request")

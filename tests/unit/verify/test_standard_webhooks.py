@@ -1,4 +1,4 @@
-"""Outgoing signatures, checked by the reference implementation of Standard Webhooks."""
+"""Standard Webhooks: keys, signatures as the reference implementation's, the scheme's own rules."""
 
 import base64
 import json
@@ -10,10 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay.verify.sign import decode_key, signature, signatures
+from relay.clock import Wall
+from relay.errors import NotVerified
+from relay.verify import Incoming
+from relay.verify.standard_webhooks import StandardWebhooks, decode_key, signature, signatures
 
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
+NOW = Wall(1_700_000_000.0)
+SCHEME = StandardWebhooks([SECRET.encode()])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=10),
     lambda inner: (
@@ -33,7 +38,7 @@ def headers(message_id: str, timestamp: int, value: str) -> dict[str, str]:
 
 @given(payload=JSON, message_id=IDS)
 def test_reference_implementation_accepts_what_we_sign(payload: object, message_id: str) -> None:
-    """The `standardwebhooks` package verifies any signed body, and reads the same payload out of it."""
+    """The `standardwebhooks` package verifies any signed body, and reads the same payload."""
     body = json.dumps(payload).encode()
     now = int(time.time())
     value = signature(KEY, message_id, now, body)
@@ -89,7 +94,7 @@ def test_key_is_read_with_or_without_prefix_and_padding(key: bytes) -> None:
         b"whsec_ab=cd",
     ],
 )
-def test_what_is_no_base64_is_no_key(secret: bytes) -> None:
+def test_secret_that_is_not_base64_is_no_key(secret: bytes) -> None:
     """A wrong secret fails when the config is loaded, without a part of it in the message."""
     with pytest.raises(ValueError, match="a standard-webhooks secret is base64") as caught:
         decode_key(secret)
@@ -101,3 +106,39 @@ def test_key_of_no_bytes_is_refused(secret: bytes) -> None:
     """With an empty key anybody could sign: it is no key."""
     with pytest.raises(ValueError, match="secret"):
         decode_key(secret)
+
+
+@pytest.mark.parametrize("value", ["v2,{}", "v1a,{}", "v0,{}", "{}", "V1,{}", "v1 ,{}", " v1", ","])
+def test_unknown_signature_versions_are_ignored(value: str) -> None:
+    """Only `v1,` counts; another version, even over the right bytes, is no signature."""
+    good = SCHEME.sign(b"{}", "msg_1", NOW).headers
+    right = good["webhook-signature"].removeprefix("v1,")
+    with pytest.raises(NotVerified):
+        SCHEME.verify(Incoming({**good, "webhook-signature": value.format(right)}, b"{}"), NOW)
+    mixed = value.format(right) + " v1," + right + " v9,other"
+    SCHEME.verify(Incoming({**good, "webhook-signature": mixed}, b"{}"), NOW)
+
+
+def test_svix_names_are_taken() -> None:
+    """`svix-*` headers are the same thing; a mixture of both families is not."""
+    good = SCHEME.sign(b"{}", "msg_1", NOW).headers
+    svix = {name.replace("webhook-", "svix-"): value for name, value in good.items()}
+    SCHEME.verify(Incoming(svix, b"{}"), NOW)
+    mixed = {**svix, "webhook-id": svix.pop("svix-id")}
+    with pytest.raises(NotVerified):
+        SCHEME.verify(Incoming(mixed, b"{}"), NOW)
+
+
+def test_all_secrets_sign() -> None:
+    """A holder of the old secret alone can check what a rotation signs."""
+    old = b"whsec_" + base64.b64encode(bytes(32))
+    signed = StandardWebhooks([SECRET.encode(), old]).sign(b"{}", "msg_1", NOW)
+    StandardWebhooks([old]).verify(Incoming(signed.headers, b"{}"), NOW)
+
+
+@pytest.mark.parametrize("changed", [{"webhook-id": "msg_2"}, {"webhook-timestamp": "1700000001"}])
+def test_signature_covers_id_and_timestamp(changed: dict[str, str]) -> None:
+    """Another id or time under the same signature is refused."""
+    good = SCHEME.sign(b"{}", "msg_1", NOW).headers
+    with pytest.raises(NotVerified):
+        SCHEME.verify(Incoming({**good, **changed}, b"{}"), NOW)
