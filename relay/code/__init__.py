@@ -1,1 +1,5 @@
-"""A route's own Python and its schemas: loaded, limited in time, asked whether a body is valid."""
+"""A route's own Python and its schemas.
+
+`folder` loads the code, `deadline` limits the time that it may take, `model` and `schema` check
+bodies by it, and `invalid` is their refusal.
+"""

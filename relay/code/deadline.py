@@ -1,8 +1,12 @@
-"""A time limit for a route's own code, which runs in the loop: one that never ends must not stop the relay.
+"""A time limit for a route's own code: it runs in the loop, and must not stop the relay.
 
-The alarm's handler raises inside the code that runs, wherever it is; regular expressions let themselves be
-interrupted as well. It comes again and again, for code that swallows everything. Other C code that never
-comes back can't be interrupted.
+The alarm's handler raises inside the code that runs, wherever it is; regular expressions let
+themselves be interrupted as well. The alarm comes again and again, for code that swallows
+every exception. Other C code that never comes back can't be interrupted.
+
+An alarm of the process' own ticks while there are limits, which saves two system calls and two
+changes of the handler for each limit; tests/unit/code/test_deadline.py holds that it still ends
+code in time.
 """
 
 import signal
@@ -15,29 +19,38 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _AGAIN = 0.1  # seconds between alarms once the time is over
 _TICK = 0.05  # seconds between looks at the time, where the alarm is the process' own
-_IDLE = 100  # ticks without any limit, after which they stop
 _EARLY = 0.001  # seconds by which a timer may be early
 _MAIN = threading.main_thread().ident
-_TOLD = 1000  # characters of an exception's text
+_MOST_TEXT = 1000  # characters of an exception's text
 
 
 class TimeLimitExceeded(BaseException):
-    """The time is over. Not an Exception, so that a route's `except Exception` does not hold it up."""
+    """The time is over.
+
+    It is no RelayError, and not even an Exception: it is raised inside a route's own code, whose
+    `except Exception` must not hold it up.
+    """
 
 
 class _Clock:
-    """The process' one alarm clock. `deadline` (0: none) is for the code that runs; a late alarm must hit nobody else."""
+    """The process' one alarm clock.
 
-    __slots__ = ("deadline", "idle", "owned", "ticking")
+    `deadline` is that of the code that runs, in seconds by the monotonic clock. It is 0 when none
+    runs: a late alarm must hit nobody else. `owned` says that the alarm is the process' own;
+    while it is `ticking`, `idle` counts the ticks since the last limit, up to `most_idle`.
+    """
+
+    __slots__ = ("deadline", "idle", "most_idle", "owned", "ticking")
 
     def __init__(self) -> None:
         self.deadline = 0.0
         self.owned = False
         self.ticking = False
         self.idle = 0
+        self.most_idle = 0
 
     def tick(self) -> None:
-        """Have the time looked at now and again: that costs less than a timer for each limit."""
+        """Start the ticks: they look at the time every now and then, for all limits."""
         self.idle = 0
         if not self.ticking:
             self.ticking = True
@@ -48,7 +61,7 @@ class _Clock:
         if self.deadline and time.monotonic() >= self.deadline - _EARLY:
             raise TimeLimitExceeded
         self.idle += 1
-        if self.ticking and self.idle > _IDLE and not self.deadline:
+        if self.ticking and self.idle > self.most_idle and not self.deadline:
             self.ticking = False
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -57,10 +70,11 @@ _clock = _Clock()
 
 
 def limited(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
-    """Return what `function` returns; raise TimeLimitExceeded in it once `seconds` are over, or a little later.
+    """Call `function`; raise TimeLimitExceeded in it once `seconds` are over, or a little later.
 
-    Outside the main thread, where no signal arrives, there is no limit. Where the alarm is the process' own
-    (`own_alarm`), it costs next to nothing; else whoever had it gets it back.
+    Outside the main thread, where no signal arrives, there is no limit. Where the alarm is the
+    process' own (`own_alarm`), a limit costs next to nothing; else whoever had the alarm gets it
+    back. Limits may be nested: the inner one counts until it ends.
     """
     if threading.get_ident() != _MAIN:
         return function(*arguments)
@@ -72,7 +86,7 @@ def limited(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
     clock.tick()
     try:
         return function(*arguments)
-    finally:  # no alarm can come between the two
+    finally:
         clock.deadline = outer
 
 
@@ -88,12 +102,17 @@ def _borrowed(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
         clock.deadline = outer
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, *timer)  # someone else's, if there was one
+        # Someone else's, if there was one.
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
-def own_alarm() -> None:
-    """Take SIGALRM for this process' time limits alone."""
+def own_alarm(most_idle: int = 100) -> None:
+    """Take SIGALRM for this process' time limits alone.
+
+    After more than `most_idle` ticks without a limit (20 in a second), the ticks stop.
+    """
     signal.signal(signal.SIGALRM, _clock.alarm)
+    _clock.most_idle = most_idle
     _clock.owned = True
 
 
@@ -104,10 +123,13 @@ def disown_alarm() -> None:
     _clock.owned = _clock.ticking = False
 
 
-def told(error: BaseException) -> str:
-    """Return what a route's own code raised, cut short: its text is code too, which may raise or never end."""
+def describe_error(error: BaseException) -> str:
+    """Return the name and the text, cut short, of an error that a route's own code raised.
+
+    Its text is the route's code too, which may raise or never end: then the name alone must do.
+    """
     try:
-        text = limited(_AGAIN, str, error)[:_TOLD]
-    except BaseException:  # noqa: BLE001 - then its name must do
+        text = limited(_AGAIN, str, error)[:_MOST_TEXT]
+    except BaseException:  # noqa: BLE001 - whatever that code raises
         text = ""
     return f"{type(error).__name__}: {text}"

@@ -1,4 +1,7 @@
-"""A route folder's own Python: `FILE.py:NAME`, loaded as a package of its own so that reloads start afresh."""
+"""Loads a route folder's own Python, `FILE.py:NAME`.
+
+Each load of a folder is a package of its own, so that a reload starts afresh.
+"""
 
 import importlib
 import importlib.util
@@ -12,14 +15,15 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from relay.code.deadline import told
+from relay.code.deadline import describe_error
+from relay.errors import RelayError
 
 _PACKAGE = "relay_route_"
 _numbers = itertools.count()
 
 
-class CodeInvalid(ValueError):
-    """A reference to code that can't be followed; `remedy` says what to do."""
+class CodeInvalid(RelayError):
+    """A reference to code that can't be used; `remedy` tells its author what to do."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -37,7 +41,7 @@ class CodeFolder:
         self._failed: dict[str, CodeInvalid] = {}
 
     def get(self, reference: str) -> Any:
-        """Return what `FILE.py:NAME` names; raise CodeInvalid."""
+        """Return the object that `FILE.py:NAME` names; raise CodeInvalid."""
         file, colon, name = reference.partition(":")
         if not colon or not file.endswith(".py") or not name.isidentifier() or "/" in file:
             raise CodeInvalid(
@@ -52,11 +56,11 @@ class CodeFolder:
 
     def get_function(self, reference: str) -> Callable[..., Any]:
         """Return the function that `FILE.py:NAME` names; raise CodeInvalid."""
-        found = self.get(reference)
-        if not callable(found):
+        function = self.get(reference)
+        if not callable(function):
             raise CodeInvalid(f"{reference} is not a function", "name a function")
-        function: Callable[..., Any] = found
-        return function
+        checked: Callable[..., Any] = function
+        return checked
 
     def _module(self, file: str) -> ModuleType:
         if file in self._failed:
@@ -75,17 +79,18 @@ class CodeFolder:
             sys.modules[self._package] = package
         try:
             return importlib.import_module(name)
-        except BaseException as error:  # a route's own code may raise anything
+        # All: a route's own code may raise anything.
+        except BaseException as error:
             sys.modules.pop(name, None)
-            self._failed[file] = CodeInvalid(_told(error, self._folder), f"mend {file}")
+            self._failed[file] = CodeInvalid(_describe(error, self._folder), f"mend {file}")
             raise self._failed[file] from error
 
 
 class _Finder(MetaPathFinder):
     """Finds the modules of route folders, and compiles them from their source each time.
 
-    Cached bytecode counts as fresh while size and whole-second time are the same: after a quick edit, the
-    old code would run. And a route folder is no place to leave caches in.
+    Python takes cached bytecode for fresh while size and whole-second time are the same: after a
+    quick edit, the old code would run. And a route folder is no place to leave caches in.
     """
 
     def find_spec(
@@ -113,11 +118,14 @@ class _Loader(SourceFileLoader):
 sys.meta_path.insert(0, _Finder())
 
 
-def _told(error: BaseException, folder: Path) -> str:
+def _describe(error: BaseException, folder: Path) -> str:
+    """Return the text of an error, with the file and line in the folder that raised it."""
     if isinstance(error, SyntaxError):
         return f"{Path(error.filename or '').name}:{error.lineno}: {error.msg}"
     frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == folder
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).parent == folder
     ]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: " if frames else ""
-    return f"{place}{told(error)}"
+    return f"{place}{describe_error(error)}"

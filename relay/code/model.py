@@ -7,16 +7,17 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from relay.code.deadline import limited
 from relay.code.folder import CodeInvalid
-from relay.errors import Rejected, RequestReason
-
-MOST_PLACES = 20  # places that an answer lists
+from relay.code.invalid import MOST_FAULTS, Fault, invalid, unchecked
 
 
 class ModelValidator:
     """Checks bodies against a pydantic type."""
 
     def __init__(self, annotation: Any, name: str, seconds: float) -> None:
-        """Raise CodeInvalid if pydantic can't check against `annotation`; a check may take `seconds`."""
+        """Take the type and its name; a check may take `seconds`.
+
+        Raises CodeInvalid if pydantic can't check against the type.
+        """
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
             complete = (
@@ -30,23 +31,20 @@ class ModelValidator:
                 f"{name} is not a pydantic model", "derive it from pydantic.BaseModel"
             )
 
-    def validate(self, body: bytes, value: Any) -> Any:
-        """Return the model's instance, made from the bytes: `value` stays what expressions see."""
+    def validate(self, raw: bytes, value: Any) -> Any:
+        """Return the model's instance; raise Rejected (invalid) with the places that are wrong.
+
+        It is made from the bytes and shares nothing with `value`, which expressions see.
+        """
         try:
-            return limited(self._seconds, self._adapter.validate_json, body)
+            return limited(self._seconds, self._adapter.validate_json, raw)
         except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            where = [
-                (".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults[:MOST_PLACES]
-            ]
-            raise Rejected(
-                RequestReason.INVALID, "the body is not what this route takes", where=tuple(where)
-            ) from None
-        except (
-            BaseException
-        ) as error:  # a model's own validators may do anything, TimeLimitExceeded is one too
-            raise Rejected(
-                RequestReason.INVALID,
-                "the body can't be checked",
-                where=(("", type(error).__name__),),
-            ) from error
+            raise invalid(_faults(error)) from None
+        # All: a model's own validators may raise anything, and TimeLimitExceeded is in it.
+        except BaseException as error:
+            raise unchecked(type(error).__name__) from error
+
+
+def _faults(error: ValidationError) -> list[Fault]:
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    return [(detail["loc"], detail["msg"]) for detail in details[:MOST_FAULTS]]

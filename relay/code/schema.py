@@ -1,4 +1,7 @@
-"""Payload checks against a JSON Schema (draft 2020-12); imported by the first route that has one."""
+"""Payload checks against a JSON Schema (draft 2020-12).
+
+Imported by the first route that has one: a relay without any starts without the library.
+"""
 
 import json
 from collections.abc import Iterator
@@ -7,22 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from relay.code.deadline import TimeLimitExceeded, limited
 from relay.code.folder import CodeInvalid
-from relay.code.model import MOST_PLACES
+from relay.code.invalid import MOST_FAULTS, Fault, invalid
 from relay.errors import Rejected, RequestReason
+
+_MOST_TEXT = 200  # characters of a fault's text, which may hold a part of the body
 
 
 class SchemaValidator:
     """Checks bodies against a JSON Schema."""
 
     def __init__(self, path: Path, seconds: float) -> None:
-        """Raise CodeInvalid if the file is not a JSON Schema; a check may take `seconds`."""
+        """Take the schema's file; a check may take `seconds`.
+
+        Raises CodeInvalid if the file is not a JSON Schema, or refers to anything outside of it.
+        """
         try:
             schema = json.loads(path.read_bytes())
             Draft202012Validator.check_schema(schema)
@@ -41,24 +49,20 @@ class SchemaValidator:
         self._validator = Draft202012Validator(schema, registry=registry)
         self._seconds = seconds
 
-    def validate(self, body: bytes, value: Any) -> Any:
-        """Return the value as it is."""
+    def validate(self, raw: bytes, value: Any) -> Any:
+        """Return the value; raise Rejected (invalid) with the places that are wrong."""
         try:
-            found = limited(self._seconds, self._first_faults, value)
-        except (
-            TimeLimitExceeded,
-            RecursionError,
-        ):  # a `pattern` that backtracks, `uniqueItems` of many
+            faults = limited(self._seconds, self._first_faults, value)
+        # Such as a `pattern` that backtracks, or `uniqueItems` of many.
+        except (TimeLimitExceeded, RecursionError):
             raise Rejected(RequestReason.INVALID, "the body can't be checked in time") from None
-        where = [(".".join(map(str, fault.absolute_path)), fault.message[:200]) for fault in found]
-        if where:
-            raise Rejected(
-                RequestReason.INVALID, "the body is not what this route takes", where=tuple(where)
-            )
+        if faults:
+            raise invalid(faults)
         return value
 
-    def _first_faults(self, value: Any) -> list[ValidationError]:
-        return list(islice(self._validator.iter_errors(value), MOST_PLACES))
+    def _first_faults(self, value: Any) -> list[Fault]:
+        errors = islice(self._validator.iter_errors(value), MOST_FAULTS)
+        return [(error.absolute_path, error.message[:_MOST_TEXT]) for error in errors]
 
 
 def _closed(schema: Any, name: str) -> Registry[Any]:

@@ -1,43 +1,50 @@
-"""Expressions so plain that Python answers them itself: a path, or a path compared with a literal.
+"""Expressions so plain that Python answers them: a path, or a path compared with a literal.
 
-Most ids, types, keys and filters are such, and the evaluator takes ten times as long for them. What is said is what
-CEL says; where there is nothing at the path, CEL is asked for its words.
+Most ids, types, keys and filters are such. This saves nine tenths of the time that CEL takes for
+one; tests/unit/expression/test_path.py holds that the value is CEL's, whatever the body. Where there
+is nothing at the path, CEL is asked for its words.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Shortcut = Callable[[Mapping[str, Any]], Any]
+from relay.errors import RelayError
+
+Answer = Callable[[Mapping[str, Any]], Any]
 Literal = str | int | bool
-_PATH = r"(?P<path>event\.[a-z_]+|(?:body|headers|query|item)(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\"[^\"\\]*\"\])*)"
-_LITERAL = r"(?P<text>\"[^\"\\\n]*\"|'[^'\\\n]*')|(?P<number>-?(?:0|[1-9][0-9]{0,17}))|(?P<truth>true|false)"
-_EXPRESSION = re.compile(rf"\s*{_PATH}(?:\s*(?P<compared>[=!]=)\s*(?:{_LITERAL}))?\s*")
-_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[\"([^\"\\]*)\"\]")
-
-
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_STEPS = rf"(?:\.{_NAME}|\[\"[^\"\\]*\"\])*"
+_PATH = rf"(?P<path>event\.[a-z_]+|(?:body|headers|query|item){_STEPS})"
+_TEXT = r"(?P<text>\"[^\"\\\n]*\"|'[^'\\\n]*')"
+_NUMBER = r"(?P<number>-?(?:0|[1-9][0-9]{0,17}))"
+_TRUTH = r"(?P<truth>true|false)"
+_COMPARISON = rf"(?P<operator>[=!]=)\s*(?:{_TEXT}|{_NUMBER}|{_TRUTH})"
+_EXPRESSION = re.compile(rf"\s*{_PATH}(?:\s*{_COMPARISON})?\s*")
+_STEP = re.compile(rf"\.({_NAME})|\[\"([^\"\\]*)\"\]")
 _INT64 = 2**63
 
 
-class NothingThere(LookupError):
-    """There is no such key, what should have it is no mapping, or what is there is for CEL to read."""
+class NothingThere(RelayError):
+    """The path leads to nothing, or to a value that CEL must read; caught within this package."""
 
 
-def shortcut(source: str) -> Shortcut | None:
-    """Return what answers an expression from the variables' values, or None if it is not so plain.
+def compile_path(source: str) -> Answer | None:
+    """Return the function that answers an expression, or None if it is not so plain.
 
-    The answer raises NothingThere where CEL would have an error.
+    The function takes the variables' values by their names, and raises NothingThere where CEL
+    would have an error.
     """
-    found = _EXPRESSION.fullmatch(source)
-    if found is None:
+    match = _EXPRESSION.fullmatch(source)
+    if match is None:
         return None
-    follow = _follower(found["path"])
-    if found["compared"] is None:
+    follow = _follower(match["path"])
+    if match["operator"] is None:
         return follow
-    return _comparison(follow, _literal(found), equal=found["compared"] == "==")
+    return _comparison(follow, _literal(match), equal=match["operator"] == "==")
 
 
-def _comparison(follow: Shortcut, literal: Literal, *, equal: bool) -> Shortcut:
+def _comparison(follow: Answer, literal: Literal, *, equal: bool) -> Answer:
     is_truth = isinstance(literal, bool)
 
     def compare(values: Mapping[str, Any]) -> bool:
@@ -52,7 +59,7 @@ def _comparison(follow: Shortcut, literal: Literal, *, equal: bool) -> Shortcut:
     return compare_text if isinstance(literal, str) else compare
 
 
-def _follower(path: str) -> Shortcut:
+def _follower(path: str) -> Answer:
     # To CEL, `event.type` is one variable; `body.type` is a key of another.
     name = path if path.startswith("event.") else re.split(r"[.\[]", path, maxsplit=1)[0]
     steps = tuple(dotted or quoted for dotted, quoted in _STEP.findall(path, len(name)))
@@ -62,7 +69,8 @@ def _follower(path: str) -> Shortcut:
             value = values[name]
             for step in steps:
                 value = value[step]
-        except (KeyError, TypeError):  # no such key, or neither a text nor a list has any
+        # No such key, or a text or a list, neither of which has any.
+        except (KeyError, TypeError):
             raise NothingThere from None
         if isinstance(value, str):
             return value
@@ -75,7 +83,7 @@ def _follower(path: str) -> Shortcut:
     return follow
 
 
-def _literal(found: re.Match[str]) -> Literal:
-    if found["text"] is not None:
-        return found["text"][1:-1]
-    return int(found["number"]) if found["number"] is not None else found["truth"] == "true"
+def _literal(match: re.Match[str]) -> Literal:
+    if match["text"] is not None:
+        return match["text"][1:-1]
+    return int(match["number"]) if match["number"] is not None else match["truth"] == "true"

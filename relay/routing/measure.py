@@ -1,4 +1,4 @@
-"""What an event says about the user's own metrics: observations, decided from its payload. Nothing is kept here."""
+"""Observations: the values that an event has for the user's own metrics. Nothing is kept here."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Kind(StrEnum):
-    """What a metric does with its observations; the words are Prometheus's."""
+    """How a metric puts its observations together; the words are Prometheus's."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -28,10 +28,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One metric of a route, compiled: what it observes of which event.
+    """One metric of a route, compiled.
 
-    Without `value` it is 1. With `each`, a list, it observes each `item`. A gauge's series for which `remove` holds
-    goes away. `most` bounds its series; `buckets` are a histogram's upper bounds, rising.
+    It observes `value`, or 1 without one, of each event for which `when` holds. With `each`, a
+    list, it observes each `item`. A gauge's series for which `remove` holds goes away. `most`
+    bounds the number of its series; `buckets` are a histogram's upper bounds, rising.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Measure:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The labels' names, in the order of an observation's values."""
+        """The names of its labels, in the order of an observation's values."""
         return tuple(name for name, _ in self.labels)
 
     @property
@@ -57,23 +58,22 @@ class Measure:
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """Every name under which Prometheus sees it."""
+        """The names of its samples in Prometheus's text format."""
         if self.kind is Kind.HISTOGRAM:
             return (self.name, f"{self.name}_bucket", f"{self.name}_count", f"{self.name}_sum")
         return (self.name,)
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What must be the same for old and new observations to go into the same series."""
+        """The facts that must be the same for two metrics to share their series."""
         return (self.kind, self.label_names, self.buckets if self.kind is Kind.HISTOGRAM else ())
 
     @property
     def wording(self) -> tuple[Any, ...]:
-        """All that decides what it observes."""
+        """The texts by which it observes: where they are the same, so are its observations."""
         conditions = (self.value, self.when, self.each, self.remove)
-        sources = (
-            made.source if made else None for made in (*conditions, *dict(self.labels).values())
-        )
+        expressions = (*conditions, *dict(self.labels).values())
+        sources = (expression.source if expression else None for expression in expressions)
         return (*self.shape, self.most, *sources)
 
     @property
@@ -99,58 +99,70 @@ class Failure(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """All that one event says, in the order of the metrics and their items."""
+    """All observations of one event, in the order of the metrics and their items."""
 
     observations: tuple[Observation, ...] = ()
     failures: tuple[Failure, ...] = ()
 
 
-NOTHING = Observed()
-
-
 def observe(measures: Sequence[Measure], scope: Scope, seconds: float) -> Observed:
-    """Return what an event says about `measures`, within `seconds`; whatever fails is in the answer, none is raised."""
-    made: list[Observation] = []
-    failed: list[Failure] = []
-    begun: list[Measure] = []
+    """Return the observations of an event; whatever fails is a Failure, nothing is raised.
+
+    `scope` is that of a stored event. All of it takes `seconds` at most, or a little longer.
+    """
+    if not measures:
+        return Observed()
+    run = _Run(measures[0])
     try:
-        limited(seconds, _take, measures, scope, begun, made, failed)
+        limited(seconds, run.observe, measures, scope)
     except TimeLimitExceeded:
-        failed.append(Failure(begun[-1], f"the metrics took over {seconds:g} s"))
+        run.fail(f"the metrics took over {seconds:g} s")
     except Exception as error:  # noqa: BLE001 - a metric never harms the event
-        failed.append(Failure(begun[-1], f"{type(error).__name__}: {error}"))
-    return Observed(tuple(made), tuple(failed))
+        run.fail(f"{type(error).__name__}: {error}")
+    return Observed(tuple(run.observations), tuple(run.failures))
 
 
 def observe_event(
     measures: Sequence[Measure], event: Event, scope: Scope, seconds: float
 ) -> Observed:
-    """Return what a new event says about `measures`; `scope` is that of its request.
+    """Return the observations of an event that was just received; `scope` is its request's.
 
-    Of its headers they see only those that are stored: a gauge that is restored is the same.
+    Of its headers, metrics see only those that are stored: so a restored gauge is the same.
     """
     stored = scope.widened({"headers": event.headers, "query": event.query}).of(event)
     return observe(measures, stored, seconds)
 
 
-def _take(
-    measures: Sequence[Measure],
-    scope: Scope,
-    begun: list[Measure],
-    made: list[Observation],
-    failed: list[Failure],
-) -> None:
-    """Add the observations of each measure, and what failed; `begun` tells how far it came."""
-    for measure in measures:
-        begun.append(measure)
+class _Run:
+    """The observations of one event so far; `measure` is the one that is under way."""
+
+    def __init__(self, first: Measure) -> None:
+        self.measure = first
+        self.observations: list[Observation] = []
+        self.failures: list[Failure] = []
+
+    def observe(self, measures: Sequence[Measure], scope: Scope) -> None:
+        """Add the observations and failures of each measure."""
+        for measure in measures:
+            self.measure = measure
+            try:
+                for inner in _scopes(measure, scope):
+                    self._observe_item(measure, inner)
+            except ExpressionFailed as error:
+                self.fail(f"each: {error}")
+
+    def _observe_item(self, measure: Measure, scope: Scope) -> None:
         try:
-            for inner in _scopes(measure, scope):
-                try:
-                    made += _one(measure, inner)
-                except ExpressionFailed as error:
-                    failed.append(Failure(measure, str(error)))
+            observation = _observation(measure, scope)
         except ExpressionFailed as error:
-            failed.append(Failure(measure, f"each: {error}"))
+            self.fail(str(error))
+        else:
+            if observation is not None:
+                self.observations.append(observation)
+
+    def fail(self, detail: str) -> None:
+        """Add a failure of the measure that is under way."""
+        self.failures.append(Failure(self.measure, detail))
 
 
 def _scopes(measure: Measure, scope: Scope) -> Iterator[Scope]:
@@ -164,17 +176,18 @@ def _scopes(measure: Measure, scope: Scope) -> Iterator[Scope]:
         yield scope.widened({"item": item})
 
 
-def _one(measure: Measure, scope: Scope) -> Iterator[Observation]:
-    if measure.when is not None and not _yes("when", measure.when, scope):
-        return
+def _observation(measure: Measure, scope: Scope) -> Observation | None:
+    """Return the observation of an event, or of one item; None if `when` says that there is none."""
+    if measure.when is not None and not _holds("when", measure.when, scope):
+        return None
     labels = tuple(_label(name, expression, scope) for name, expression in measure.labels)
-    if measure.remove is not None and _yes("remove", measure.remove, scope):
-        yield Observation(measure, labels, None)
-        return
-    yield Observation(measure, labels, 1.0 if measure.value is None else _number(measure, scope))
+    if measure.remove is not None and _holds("remove", measure.remove, scope):
+        return Observation(measure, labels, None)
+    value = 1.0 if measure.value is None else _number(measure.value, measure.kind, scope)
+    return Observation(measure, labels, value)
 
 
-def _yes(name: str, expression: Expression, scope: Scope) -> bool:
+def _holds(name: str, expression: Expression, scope: Scope) -> bool:
     value = expression.value(scope)
     if not isinstance(value, bool):
         raise ExpressionFailed(f"{name}: true or false is needed, this is a {type(value).__name__}")
@@ -182,7 +195,7 @@ def _yes(name: str, expression: Expression, scope: Scope) -> bool:
 
 
 def _label(name: str, expression: Expression, scope: Scope) -> str:
-    """Return a label's value as any reader of /metrics can take it."""
+    """Return a label's value in one short line of valid UTF-8, as readers of /metrics need it."""
     try:
         text = _CONTROL.sub(" ", expression.text(scope))[:_MOST_TEXT]
     except ExpressionFailed as error:
@@ -190,10 +203,9 @@ def _label(name: str, expression: Expression, scope: Scope) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _number(measure: Measure, scope: Scope) -> float:
-    """Return the value; a time is seconds since the epoch, a duration is seconds."""
-    assert measure.value is not None
-    value = measure.value.value(scope)
+def _number(expression: Expression, kind: Kind, scope: Scope) -> float:
+    """Return the value; a time is in seconds since the epoch, a duration in seconds."""
+    value = expression.value(scope)
     match value:
         case datetime():
             number = value.timestamp()
@@ -205,6 +217,6 @@ def _number(measure: Measure, scope: Scope) -> float:
             raise ExpressionFailed(f"value: a number is needed, this is a {type(value).__name__}")
     if not math.isfinite(number):
         raise ExpressionFailed("value: it is not finite")
-    if measure.kind is Kind.COUNTER and number < 0:
+    if kind is Kind.COUNTER and number < 0:
         raise ExpressionFailed(f"value: a counter can't fall by {-number:g}")
     return number

@@ -75,9 +75,9 @@ def test_own_alarm_ends_one_body_after_another(code: Callable[[], None]) -> None
 
 
 @pytest.mark.usefixtures("owned")
-def test_ticks_end_when_there_are_no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ticks_end_when_there_are_no_limits() -> None:
     """A relay without code of its routes to run is not woken for it."""
-    monkeypatch.setattr("relay.code.deadline._IDLE", 1)
+    own_alarm(most_idle=1)
     assert limited(1, signal.getitimer, signal.ITIMER_REAL)[1] > 0
     while signal.getitimer(signal.ITIMER_REAL)[1]:
         signal.pause()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.errors import ExpressionFailed
 from relay.expression.cel import Expression, Scope
-from relay.expression.path import NothingThere, shortcut
+from relay.expression.path import NothingThere, compile_path
 
 KEYS = ["a", "b", "c"]
 SCALARS = (
@@ -34,7 +34,7 @@ FAILED = object()
 
 
 def by_cel(expression: Expression, scope: Scope) -> Any:
-    """Return what CEL says of it, or FAILED."""
+    """Return its value by CEL, or FAILED."""
     try:
         return scope.evaluate(expression._compiled)
     except ExpressionFailed:
@@ -44,17 +44,18 @@ def by_cel(expression: Expression, scope: Scope) -> Any:
 @given(BODIES, PATHS | COMPARED)
 def test_answer_is_cels(body: Any, source: str) -> None:
     """Whatever the body: the same value of the same type, and an error where CEL has one."""
-    made = shortcut(source)
-    assert made is not None
+    answer = compile_path(source)
+    assert answer is not None
     values = {"body": body, "headers": {}, "query": {}}
-    said = by_cel(Expression(source), Scope(values))
+    expected = by_cel(Expression(source), Scope(values))
     try:
-        answer = made(values)
+        value = answer(values)
     except NothingThere:
         # Nothing there; or a map or list, which CEL gives, or finds unlike any literal.
-        assert said is FAILED or isinstance(said, dict | list) or said is ("!=" in source)
+        unlike = expected is ("!=" in source)
+        assert expected is FAILED or isinstance(expected, dict | list) or unlike
     else:
-        assert (answer, type(answer)) == (said, type(said))
+        assert (value, type(value)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_plain_expressions_are_answered(source: str, value: object) -> None:
         }
     )  # fmt: skip
     assert Expression(source, "item").value(scope) == value
-    assert shortcut(source) is not None
+    assert compile_path(source) is not None
 
 
 @pytest.mark.parametrize(
@@ -90,4 +91,4 @@ def test_plain_expressions_are_answered(source: str, value: object) -> None:
 )  # fmt: skip
 def test_anything_else_is_left_to_cel(source: str) -> None:
     """Operators, functions, indexes of lists, escapes, doubles: only paths and simple comparisons are plain."""
-    assert shortcut(source) is None
+    assert compile_path(source) is None
