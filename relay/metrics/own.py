@@ -1,8 +1,9 @@
-"""The user's own series: kept, bounded, shown to Prometheus; gauges are what the store says, restored from it.
+"""The user's own series: kept within bounds, shown to Prometheus, gauges restored from the store.
 
-Of a gauge, the last event in the order of acceptance decides. `Restoring` is that order replayed from the store,
-aside, while the relay goes on: once the store has no more, what came meanwhile is added, and it takes the
-place of the series so far. A gauge that was not restored yet has no series: better none than wrong ones.
+Of a gauge, the last event in the order of acceptance decides. `Restoring` replays that order from
+the store, aside, while the relay goes on. Once it has read all, it adds the observations that came
+meanwhile, and takes the place of the series so far. A gauge that was not restored yet has no
+series: better none than wrong ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,14 +20,13 @@ from relay.routing.measure import Kind, Measure, Observation, Observed
 from relay.routing.route import Route
 
 Labels = tuple[str, ...]
-Table = dict[
-    Labels, tuple[float, ...]
-]  # a value; of a histogram the counts by bucket, then the sum
+# A series' value; of a histogram the counts by bucket, the count beyond the last, and the sum.
+Table = dict[Labels, tuple[float, ...]]
 _log = structlog.get_logger("relay.metrics.series")
 
 
 def put(table: Table, measure: Measure, labels: Labels, value: float | None) -> bool:
-    """Take an observation into a table of series; tell whether it had room."""
+    """Add an observation to a metric's table of series; tell whether it had room."""
     if value is None:
         table.pop(labels, None)
         return True
@@ -49,7 +49,10 @@ def put(table: Table, measure: Measure, labels: Labels, value: float | None) -> 
 
 @dataclass(slots=True)
 class _State:
-    """A metric's series as they stand; `ready` says that they may be shown."""
+    """A metric's series as they stand.
+
+    `ready` says that they may be shown, `full` that the log has been told that there is no room.
+    """
 
     route: str
     measure: Measure
@@ -60,31 +63,39 @@ class _State:
 
 @dataclass(slots=True)
 class Restoring:
-    """A route's gauges, made anew from its events in the order of acceptance."""
+    """A route's gauges, made anew from its events in the order of acceptance.
+
+    `last` is the sequence number of the last event that was read; `meanwhile` has the observations
+    of new events, with their sequence numbers.
+    """
 
     route: str
     tables: dict[str, Table]
     measures: tuple[Measure, ...]
     last: int = 0
-    came: list[tuple[int, Observation]] = field(default_factory=list)
+    meanwhile: list[tuple[int, Observation]] = field(default_factory=list)
 
-    def forget(self) -> None:
-        """Drop what came until now: it has been committed, and the store is about to be read."""
-        self.came.clear()
+    def forget_meanwhile(self) -> None:
+        """Forget new events until now: they are committed, and the store is about to be read."""
+        self.meanwhile.clear()
 
-    def take(self, seq: int, observations: Iterable[Observation]) -> list[Measure]:
-        """Take what the next event says; return the metrics that had no room for it."""
+    def add(self, seq: int, observations: Iterable[Observation]) -> list[Measure]:
+        """Add the next event's observations; return the metrics that had no room for theirs."""
         self.last = seq
         return [
-            one.measure
-            for one in observations
-            if one.measure.name in self.tables
-            and not put(self.tables[one.measure.name], one.measure, one.labels, one.value)
+            measure
+            for measure, labels, value in observations
+            if measure.name in self.tables
+            and not put(self.tables[measure.name], measure, labels, value)
         ]
 
 
 class PayloadMetrics(Collector):
-    """All series of all routes' own metrics. `unrestored` are the routes whose gauges wait for the store."""
+    """All series of all routes' own metrics.
+
+    `unrestored` are the routes whose gauges wait for the store; `on_unrestored` is called when
+    there may be more of them.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.errors = Counter(
@@ -100,15 +111,16 @@ class PayloadMetrics(Collector):
             registry=registry,
         )
         self.unrestored: dict[str, None] = {}
-        self.wanted: Callable[[], None] = lambda: None
+        self.on_unrestored: Callable[[], None] = lambda: None
         self._states: dict[str, _State] = {}
         self._restoring: dict[str, Restoring] = {}
         registry.register(self)
 
     def fit(self, routes: Mapping[str, Route]) -> None:
-        """Show these routes' metrics from now on; series stay where kind, labels and buckets are the same.
+        """Show these routes' metrics from now on.
 
-        A gauge that is new, or that observes something else than before, is restored from the store.
+        Series stay where kind, labels and buckets are the same. A gauge that is new, or observes
+        by other expressions than before, is restored from the store.
         """
         states: dict[str, _State] = {}
         stale: dict[str, None] = {}
@@ -116,66 +128,63 @@ class PayloadMetrics(Collector):
             for measure in route.measures:
                 self.errors.labels(route.name, measure.name)
                 self.refused.labels(route.name, measure.name)
-                state = self._states.get(measure.name)
-                if (
-                    state is not None
-                    and state.route == route.name
-                    and _goes_on(state.measure, measure)
-                ):
-                    state.measure = measure
-                else:
-                    state = _State(
-                        route.name, measure, _start(measure), measure.kind is not Kind.GAUGE
-                    )
+                state = states[measure.name] = self._fitted(route.name, measure)
                 if not state.ready:
                     stale[route.name] = None
-                states[measure.name] = state
         self._states = states
-        self._restoring = {name: one for name, one in self._restoring.items() if name not in stale}
+        self._restoring = {
+            name: restoring for name, restoring in self._restoring.items() if name not in stale
+        }
         self.unrestored = {name: None for name in (*self.unrestored, *stale) if name in routes}
-        self.wanted()
+        self.on_unrestored()
 
-    def observe(self, route: str, seq: int, said: Observed) -> None:
-        """Take what an event says that was just committed; calls come in the order of commits."""
-        for failure in said.failures:
+    def observe(self, route: str, seq: int, observed: Observed) -> None:
+        """Count the observations of an event that was just committed, in the order of commits."""
+        for failure in observed.failures:
             self.errors.labels(route, failure.measure.name).inc()
             _log.warning(
                 "metric_failed", route=route, metric=failure.measure.name, detail=failure.detail
             )
-        for one in said.observations:
-            self._take(route, seq, one)
+        for observation in observed.observations:
+            self._count(route, seq, observation)
 
-    def release(self, route: str, seq: int, said: Observed) -> None:
-        """Take what an event says that has left quarantine: for gauges it stands in the order of acceptance."""
-        gauges = [one for one in said.observations if one.measure.kind is Kind.GAUGE]
-        others = [one for one in said.observations if one.measure.kind is not Kind.GAUGE]
-        self.observe(route, seq, Observed(tuple(others), said.failures))
+    def release(self, route: str, seq: int, observed: Observed) -> None:
+        """Count the observations of an event that has left quarantine.
+
+        Gauges are restored for it: its place among them is in the order of acceptance.
+        """
+        gauges, others = list[Observation](), list[Observation]()
+        for observation in observed.observations:
+            is_gauge = observation.measure.kind is Kind.GAUGE
+            (gauges if is_gauge else others).append(observation)
+        self.observe(route, seq, Observed(tuple(others), observed.failures))
         if gauges:
-            self._want(route)
+            self._mark_unrestored(route)
 
     def begin(self, route: Route) -> Restoring:
-        """Begin to make a route's gauges anew; what is observed from now on is remembered for them."""
+        """Begin to make a route's gauges anew; they also get all new observations from now on."""
         self.unrestored.pop(route.name, None)
-        gauges = tuple(one for one in route.measures if one.kind is Kind.GAUGE)
-        made = Restoring(route.name, {measure.name: {} for measure in gauges}, gauges)
-        self._restoring[route.name] = made
-        return made
+        gauges = tuple(measure for measure in route.measures if measure.kind is Kind.GAUGE)
+        restoring = Restoring(route.name, {measure.name: {} for measure in gauges}, gauges)
+        self._restoring[route.name] = restoring
+        return restoring
 
-    def finish(self, made: Restoring) -> bool:
-        """Show gauges that were made anew; tell whether they are still those that are wanted."""
-        if self._restoring.get(made.route) is not made:
+    def finish(self, restoring: Restoring) -> bool:
+        """Show gauges that were made anew; tell whether they are still the route's."""
+        route = restoring.route
+        if self._restoring.get(route) is not restoring:
             return False
-        del self._restoring[made.route]
-        for seq, one in made.came:
-            if seq > made.last:
-                self.refuse(made.route, made.take(seq, [one]))
-        for name, table in made.tables.items():
-            if (state := self._states.get(name)) is not None and state.route == made.route:
+        del self._restoring[route]
+        for seq, observation in restoring.meanwhile:
+            if seq > restoring.last:
+                self.refuse(route, restoring.add(seq, [observation]))
+        for name, table in restoring.tables.items():
+            if (state := self._states.get(name)) is not None and state.route == route:
                 state.table, state.ready = table, True
         return True
 
     def refuse(self, route: str, measures: Iterable[Measure]) -> None:
-        """Count observations that had no room; a metric's first is logged."""
+        """Count observations for which their metric had no room; a metric's first is logged."""
         for measure in measures:
             self.refused.labels(route, measure.name).inc()
             state = self._states.get(measure.name)
@@ -193,33 +202,45 @@ class PayloadMetrics(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return all series; runs in another thread than what changes them, so that it looks at copies alone."""
+        """Return all series, from copies: other threads than the scrape's change them."""
         for state in list(self._states.values()):
             yield _family(state.route, state.measure, state.table.copy() if state.ready else {})
 
-    def _take(self, route: str, seq: int, one: Observation) -> None:
-        state = self._states.get(one.measure.name)
+    def _fitted(self, route: str, measure: Measure) -> _State:
+        """Return a metric's series so far if they go on under a new configuration, else new ones."""
+        state = self._states.get(measure.name)
+        if state is not None and state.route == route and _goes_on(state.measure, measure):
+            state.measure = measure
+            return state
+        return _State(route, measure, _start(measure), ready=measure.kind is not Kind.GAUGE)
+
+    def _count(self, route: str, seq: int, observation: Observation) -> None:
+        measure = observation.measure
+        state = self._states.get(measure.name)
+        # A reload may have taken the metric away meanwhile.
         if state is None or state.route != route:
-            return  # a reload took the metric away meanwhile
-        if state.measure is not one.measure and not _goes_on(one.measure, state.measure):
-            if state.measure.kind is Kind.GAUGE:
-                self._want(route)  # it was decided by the rules before the reload
             return
-        if one.measure.kind is Kind.GAUGE:
+        if state.measure is not measure and not _goes_on(measure, state.measure):
+            # The observation was made by the rules before the reload.
+            if state.measure.kind is Kind.GAUGE:
+                self._mark_unrestored(route)
+            return
+        if measure.kind is Kind.GAUGE:
             if (restoring := self._restoring.get(route)) is not None:
-                restoring.came.append((seq, one))
+                restoring.meanwhile.append((seq, observation))
+            # The store has the event, and is read later.
             if not state.ready:
-                return  # the store is read later, and has it
-        if not put(state.table, state.measure, one.labels, one.value):
+                return
+        if not put(state.table, state.measure, observation.labels, observation.value):
             self.refuse(route, [state.measure])
 
-    def _want(self, route: str) -> None:
+    def _mark_unrestored(self, route: str) -> None:
         self.unrestored[route] = None
-        self.wanted()
+        self.on_unrestored()
 
 
 def _goes_on(before: Measure, after: Measure) -> bool:
-    """Tell whether series of one are series of the other."""
+    """Tell whether a metric's series go on after a reload."""
     if after.kind is Kind.GAUGE:
         return before.wording == after.wording
     return before.shape == after.shape
@@ -231,7 +252,7 @@ def _empty(measure: Measure) -> tuple[float, ...]:
 
 
 def _start(measure: Measure) -> Table:
-    """Return the series that stand at zero before the first event: what has no labels is known."""
+    """Return the series before the first event: without labels there is one, at zero."""
     if measure.labels or measure.kind is Kind.GAUGE:
         return {}
     return {(): (0.0,) if measure.kind is Kind.COUNTER else _empty(measure)}
@@ -246,14 +267,14 @@ def _family(route: str, measure: Measure, table: Table) -> Metric:
     if measure.kind is Kind.HISTOGRAM:
         histogram = HistogramMetricFamily(measure.name, text, labels=names)
         for labels, values in table.items():
-            buckets, seen = [], 0.0
+            buckets, so_far = [], 0.0
             for bound, count in zip((*measure.buckets, float("inf")), values, strict=False):
-                seen += count
-                buckets.append((_bound(bound), seen))
+                so_far += count
+                buckets.append((_bound(bound), so_far))
             histogram.add_metric(labels, buckets, values[-1])
         return histogram
-    made = CounterMetricFamily if measure.kind is Kind.COUNTER else GaugeMetricFamily
-    family = made(measure.name, text, labels=names)
+    kind = CounterMetricFamily if measure.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(measure.name, text, labels=names)
     for labels, values in table.items():
         family.add_metric(labels, values[0])
     return family

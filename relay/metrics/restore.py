@@ -1,8 +1,9 @@
-"""Restores gauges from the stored events, in the background: little by little, so that nothing waits for it."""
+"""Restores gauges from the stored events, in the background: little by little, beside the traffic."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,29 +16,50 @@ from relay.routing.route import Route
 from relay.stores.contract import Asking
 from relay.stores.records import Query
 
-_LOOK = 500  # events that the store looks at together
-_BYTES = 4 << 20  # bytes of bodies that come together
-_SLICE = 0.002  # seconds of work, then as long for others
-_PAUSE = 1.0  # seconds until a store that could not be read is asked again
 _log = structlog.get_logger("relay.metrics.restore")
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is restored at a time.
+
+    A page has at most `events`, and about `bytes` of bodies. After `work` seconds the loop is
+    given to others for as long. A store that can't be read is asked again after `pause` seconds.
+    """
+
+    events: int = 500
+    bytes: int = 4 << 20
+    work: float = 0.002
+    pause: float = 1.0
+
+
+_PACE = Pace()
+
+
 class Restorer:
-    """Restores what `metrics` wants restored, one route after the other; `routes` gives a route by its name."""
+    """Restores the gauges that `metrics` has not restored yet, one route after the other.
+
+    `routes` gives a route by its name.
+    """
 
     def __init__(
-        self, store: Asking, metrics: PayloadMetrics, routes: Callable[[str], Route | None]
+        self,
+        store: Asking,
+        metrics: PayloadMetrics,
+        routes: Callable[[str], Route | None],
+        pace: Pace = _PACE,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._routes = routes
-        self._poked = asyncio.Event()
-        metrics.wanted = self._poked.set
+        self._pace = pace
+        self._unrestored = asyncio.Event()
+        metrics.on_unrestored = self._unrestored.set
 
     async def run(self) -> None:
         """Restore until cancelled."""
         while True:
-            self._poked.clear()
+            self._unrestored.clear()
             while self._metrics.unrestored:
                 name = next(iter(self._metrics.unrestored))
                 route = self._routes(name)
@@ -46,44 +68,47 @@ class Restorer:
                     continue
                 try:
                     await self._restore(route)
-                except Exception:  # noqa: BLE001 - whatever the engine raises: gauges can wait, the relay goes on
+                # Whatever the engine raises: the gauges can wait, the relay goes on.
+                except Exception:  # noqa: BLE001
                     _log.exception("gauges_not_restored", route=name)
                     self._metrics.unrestored[name] = None
-                    await asyncio.sleep(_PAUSE)
-            await self._poked.wait()
+                    await asyncio.sleep(self._pace.pause)
+            await self._unrestored.wait()
 
     async def _restore(self, route: Route) -> None:
         began = time.perf_counter()
-        made = self._metrics.begin(route)
+        restoring = self._metrics.begin(route)
+        query = Query(route=route.name, limit=self._pace.events)
         events = failed = beyond = 0
         while True:
-            made.forget()
-            walked = await self._store.walk(Query(route=route.name, limit=_LOOK), beyond, _BYTES)
-            events += len(walked.events)
-            failed += await self._take(route, made, walked.events)
-            beyond = walked.beyond
+            restoring.forget_meanwhile()
+            page = await self._store.walk(query, beyond, self._pace.bytes)
+            events += len(page.events)
+            failed += await self._add(route, restoring, page.events)
+            beyond = page.beyond
             if not beyond:
                 break
-        if self._metrics.finish(made):
-            took = round(time.perf_counter() - began, 3)
+        if self._metrics.finish(restoring):
+            seconds = round(time.perf_counter() - began, 3)
             _log.info(
-                "gauges_restored", route=route.name, events=events, failed=failed, seconds=took
+                "gauges_restored", route=route.name, events=events, failed=failed, seconds=seconds
             )
 
-    async def _take(self, route: Route, made: Restoring, events: list[Event]) -> int:
-        """Take a page of events; return how many observations could not be made."""
+    async def _add(self, route: Route, restoring: Restoring, events: list[Event]) -> int:
+        """Add a page of events; return how many observations failed."""
         failed = 0
         since = time.perf_counter()
         for event in events:
             try:
                 scope = stored_scope(route, event)
-            except Rejected:  # the route takes no such body any more
+            # The route takes no such body any more.
+            except Rejected:
                 failed += 1
                 continue
-            said = observe(made.measures, scope, route.time_limit)
-            failed += len(said.failures)
-            self._metrics.refuse(route.name, made.take(event.seq, said.observations))
-            if time.perf_counter() - since > _SLICE:
-                await asyncio.sleep(_SLICE)
+            observed = observe(restoring.measures, scope, route.time_limit)
+            failed += len(observed.failures)
+            self._metrics.refuse(route.name, restoring.add(event.seq, observed.observations))
+            if time.perf_counter() - since > self._pace.work:
+                await asyncio.sleep(self._pace.work)
                 since = time.perf_counter()
         return failed

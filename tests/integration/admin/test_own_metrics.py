@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from relay.metrics.restore import Pace, Restorer
 from tests.support.client import JSON, Client
 from tests.support.process import StartProcess
 from tests.support.running import Running, StartRelay
@@ -199,8 +201,8 @@ async def test_events_that_arrive_while_gauges_are_restored_are_in_the_right_ord
     site: Site, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page, with commits in between: the last event of each decides."""
-    monkeypatch.setattr("relay.metrics.restore._LOOK", 7)
-    monkeypatch.setattr("relay.metrics.restore._SLICE", 0.0)
+    pace = Pace(events=7, work=0.0)
+    monkeypatch.setattr("relay.app.Restorer", partial(Restorer, pace=pace))
     _write(site, OPEN)
     relay = await start_relay(site)
 
@@ -229,7 +231,7 @@ async def test_store_that_can_not_be_read_is_asked_again(
     site: Site, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Gauges come late rather than never; commits go on meanwhile."""
-    monkeypatch.setattr("relay.metrics.restore._PAUSE", 0.01)
+    monkeypatch.setattr("relay.app.Restorer", partial(Restorer, pace=Pace(pause=0.01)))
     _write(site, COMMITS)
     relay = await start_relay(site)
     await relay.accepted("in", DUE)

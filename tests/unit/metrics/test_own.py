@@ -1,7 +1,4 @@
-"""The user's own series.
-
-What is kept, what is refused, what a reload keeps, and gauges restored from the store.
-"""
+"""The user's own series: kept, refused, kept over a reload, and gauges restored from the store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -176,7 +173,7 @@ def test_event_decided_before_a_reload_has_the_gauge_restored_again() -> None:
 
 @dataclass
 class Simulation:
-    """A store whose events are committed one after another, and a restorer that reads it page by page.
+    """A store whose events are committed one by one, and a restorer that reads it page by page.
 
     Events are [labels, value, whether they are in quarantine]; their number is their place, from 1.
     """
@@ -195,35 +192,35 @@ class Simulation:
             self.kept.see(self.gauge, place, value=value)
 
     def release(self, choice: int) -> None:
-        waiting = [n for n, one in enumerate(self.stored) if one[2]]
+        waiting = [n for n, (_, _, quarantined) in enumerate(self.stored) if quarantined]
         if waiting:
             n = waiting[choice % len(waiting)]
             place, value, _ = self.stored[n]
             self.stored[n] = (place, value, False)
-            said = Observed((Observation(self.gauge, (place,), value),))
-            self.kept.metrics.release(ROUTE, n + 1, said)
+            observed = Observed((Observation(self.gauge, (place,), value),))
+            self.kept.metrics.release(ROUTE, n + 1, observed)
 
     def restore(self) -> Iterator[None]:
-        """Restore as relay.restore does, giving way after each step, where the real one awaits."""
+        """Restore as the Restorer does, giving way after each step, where the real one awaits."""
         while self.kept.metrics.unrestored:
-            made = self.kept.metrics.begin(route(self.gauge))
+            gauges = self.kept.metrics.begin(route(self.gauge))
             beyond = 0
             while True:
-                made.forget()
+                gauges.forget_meanwhile()
                 yield
-                found = list(enumerate(self.stored, 1))[beyond : beyond + self.page]
+                page = list(enumerate(self.stored, 1))[beyond : beyond + self.page]
                 yield
-                for seq, (place, value, quarantined) in found:
+                for seq, (place, value, quarantined) in page:
                     if not quarantined:
-                        made.take(seq, [Observation(self.gauge, (place,), value)])
+                        gauges.add(seq, [Observation(self.gauge, (place,), value)])
                     yield
-                if len(found) < self.page:
+                if len(page) < self.page:
                     break
-                beyond = found[-1][0]
-            self.kept.metrics.finish(made)
+                beyond = page[-1][0]
+            self.kept.metrics.finish(gauges)
 
     def expected(self) -> Shown:
-        """Return what the last accepted event of each place says, while there is room for places."""
+        """Return the value of each place's last accepted event, while there is room for places."""
         shown: Shown = {}
         for place, value, quarantined in self.stored:
             if quarantined:
@@ -246,7 +243,8 @@ STEPS = st.lists(
 
 
 @given(before=STEPS, steps=STEPS, page=st.integers(1, 6), most=st.integers(2, 3))
-@example(  # what came while the page was read stands in it too: it must not be taken twice
+# An event that came while the page was read stands in it too: it must not count twice.
+@example(
     before=[("commit", "hue", 1.0, False), ("commit", "vinh", 1.0, False), ("restore",)],
     steps=[("commit", "da-lat", 1.0, False), ("commit", "vinh", None, False)],
     page=6,
@@ -275,10 +273,7 @@ def test_restored_gauges_are_what_the_last_event_says(
 
 
 def test_gauge_shows_nothing_until_it_is_restored_and_the_old_until_it_is_restored_again() -> None:
-    """No series rather than wrong ones.
-
-    While a release has them made anew, those there are go on.
-    """
+    """No series rather than wrong ones; while a release has them made anew, the old ones go on."""
     simulation = Simulation()
     simulation.stored = [("hue", 1.0, False), ("vinh", 2.0, True), ("hue", 3.0, False)]
     restoring = simulation.restore()
