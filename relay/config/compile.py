@@ -150,11 +150,11 @@ class _Forwards:
 def _names(files: Sequence[models.ForwardFile]) -> list[str]:
     """Name each forward: its own name, or its target's; the second to the same is `target-2`."""
     names = []
-    seen = Counter[str]()
+    uses = Counter[str]()
     for file in files:
         base = file.to if isinstance(file.to, str) else "each"
-        seen[base] += 1
-        names.append(file.name or (base if seen[base] == 1 else f"{base}-{seen[base]}"))
+        uses[base] += 1
+        names.append(file.name or (base if uses[base] == 1 else f"{base}-{uses[base]}"))
     return names
 
 

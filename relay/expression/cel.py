@@ -47,8 +47,8 @@ _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _INT64 = 2**63
 # The library puts None into a result for each null without counting the reference. That goes well
-# a few thousand times, then Python ends the process ("deallocating None"). It concerns Python 3.11;
-# since 3.12 None is immortal, its references are not counted (PEP 683). So the missing ones are added.
+# a few thousand times, then Python ends the process ("deallocating None"): the missing ones are
+# added here. This is Python 3.11 alone: since 3.12 references to None are not counted (PEP 683).
 _NONE_IS_COUNTED = sys.version_info < (3, 12)
 _add_reference = ctypes.pythonapi.Py_IncRef
 _add_reference.argtypes, _add_reference.restype = [ctypes.py_object], None
@@ -110,7 +110,7 @@ class Scope:
         return Scope(values, nul=self._nul, received_at=event.received_at)
 
     def evaluate(self, expression: Any) -> Any:
-        """Return the value of CEL's compiled `expression`; raise ExpressionFailed if it has none."""
+        """Return the value of what CEL compiled; raise ExpressionFailed if it has none."""
         if self._activation is None:
             self._activation = self._activate()
         try:
@@ -166,7 +166,7 @@ class Expression:
         self._path = compile_path(source)
 
     def returns(self, *types: str) -> bool:
-        """Tell whether its static type is one of `types`, CEL's names, or unknown until run time."""
+        """Tell whether its static type is one of `types` (CEL's names) or unknown as yet."""
         name = self._returns.name()
         return name == "DYN" or any(name == kind or name.startswith(f"{kind}<") for kind in types)
 

@@ -1,8 +1,8 @@
 """Expressions so plain that Python answers them: a path, or a path compared with a literal.
 
 Most ids, types, keys and filters are such. This saves nine tenths of the time that CEL takes for
-one; tests/unit/expression/test_path.py holds that the value is CEL's, whatever the body. Where there
-is nothing at the path, CEL is asked for its words.
+one; tests/unit/expression/test_path.py holds that the value is CEL's, whatever the body. Where
+there is nothing at the path, CEL is asked for its words.
 """
 
 import re

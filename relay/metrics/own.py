@@ -207,7 +207,7 @@ class PayloadMetrics(Collector):
             yield _family(state.route, state.measure, state.table.copy() if state.ready else {})
 
     def _fitted(self, route: str, measure: Measure) -> _State:
-        """Return a metric's series so far if they go on under a new configuration, else new ones."""
+        """Return a metric's series so far if they go on after a reload, else new ones."""
         state = self._states.get(measure.name)
         if state is not None and state.route == route and _goes_on(state.measure, measure):
             state.measure = measure

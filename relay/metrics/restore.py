@@ -1,4 +1,4 @@
-"""Restores gauges from the stored events, in the background: little by little, beside the traffic."""
+"""Restores gauges from the stored events, little by little, beside the traffic."""
 
 import asyncio
 import time

@@ -177,7 +177,7 @@ def _scopes(measure: Measure, scope: Scope) -> Iterator[Scope]:
 
 
 def _observation(measure: Measure, scope: Scope) -> Observation | None:
-    """Return the observation of an event, or of one item; None if `when` says that there is none."""
+    """Return the observation of an event or of one item; None if `when` does not hold."""
     if measure.when is not None and not _holds("when", measure.when, scope):
         return None
     labels = tuple(_label(name, expression, scope) for name, expression in measure.labels)

@@ -105,9 +105,9 @@ def _outcome(trial: Trial) -> str:
 def _unexpected(sent: list[Sent], sample: Sample) -> Iterator[str]:
     """Yield the differences between the targets' requests and the expected ones."""
     by_target: dict[str, list[Outgoing]] = {}
-    for one in sent:
-        if one.request is not None:
-            by_target.setdefault(one.target, []).append(one.request)
+    for delivery in sent:
+        if delivery.request is not None:
+            by_target.setdefault(delivery.target, []).append(delivery.request)
     for target in sorted(by_target.keys() | sample.expect.keys()):
         requests, expected = by_target.get(target, []), sample.expect.get(target, [])
         if not isinstance(expected, list):

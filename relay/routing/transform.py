@@ -1,4 +1,4 @@
-"""Makes the request of a delivery: the body as it came, or a new one, and its headers; no network."""
+"""Makes the request of a delivery: its body, as it came or a new one, and its headers."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ _METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
 
 
 class Outgoing(NamedTuple):
-    """The request of a delivery, without the target's own additions; `method` '' is the target's."""
+    """A delivery's request, without the target's additions; `method` '' is the target's."""
 
     method: str
     headers: dict[str, str]

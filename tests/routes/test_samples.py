@@ -1,4 +1,4 @@
-"""The shipped routes keep what their samples promise, and stay within what route code may use of the relay."""
+"""The shipped routes keep their samples' promises, and use no more of the relay than they may."""
 
 import ast
 import gzip
@@ -41,7 +41,7 @@ def test_route_shows_what_it_takes_and_what_it_refuses(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
 def test_compressed_sample_fares_the_same(shipped: Loaded, path: Path) -> None:
-    """A sender that compresses its bodies gets the same answer, and its targets the same requests."""
+    """Who compresses bodies gets the same answer, and the targets get the same requests."""
     sample, route = read_sample(path), shipped.routes[path.parts[-3]]
     headers = {**sample.headers, "content-encoding": "gzip"}
     compressed = replace(sample, raw=gzip.compress(sample.raw), headers=headers)

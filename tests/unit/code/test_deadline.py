@@ -67,7 +67,7 @@ def owned() -> Iterator[None]:
 @pytest.mark.usefixtures("owned")
 @pytest.mark.parametrize("code", [_loops, _sleeps, _swallows, _holds_on, _backtracks])
 def test_own_alarm_ends_one_body_after_another(code: Callable[[], None]) -> None:
-    """In a process that has given its alarm away, limits hold, and what is over hits nobody else."""
+    """In a process that gave its alarm away, limits hold, and a late alarm hits nobody else."""
     for _ in range(2):
         with pytest.raises(TimeLimitExceeded):
             limited(0.02, code)

@@ -46,7 +46,7 @@ def test_folders_do_not_see_each_other(tmp_path: Path) -> None:
 
 
 def test_reload_reads_what_stands_there_now(tmp_path: Path) -> None:
-    """An edit of the same length within the same second is read, too: no stale byte code is taken for it."""
+    """An edit of the same length within the same second is read, too: no byte code is stale."""
     write(tmp_path, "transform.py", "VALUE = 1\n")
     assert CodeFolder(tmp_path).get("transform.py:VALUE") == 1
     write(tmp_path, "transform.py", "VALUE = 2\n")
@@ -71,8 +71,21 @@ def test_loading_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["transform.py"]
 
 
-@pytest.mark.parametrize("reference", ["", "transform.py", "transform:change", "../x.py:change", "x/y.py:z", "transform.py:",
-                                       "transform.py:1x", "transform.py:a.b", ":change", "/etc/x.py:y"])  # fmt: skip
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "",
+        "transform.py",
+        "transform:change",
+        "../x.py:change",
+        "x/y.py:z",
+        "transform.py:",
+        "transform.py:1x",
+        "transform.py:a.b",
+        ":change",
+        "/etc/x.py:y",
+    ],
+)
 def test_reference_that_names_no_code_is_refused(tmp_path: Path, reference: str) -> None:
     """Code stands beside route.yaml and nowhere else."""
     write(tmp_path, "transform.py", "def change(event):\n    return {}\n")
@@ -81,7 +94,7 @@ def test_reference_that_names_no_code_is_refused(tmp_path: Path, reference: str)
 
 
 def test_code_that_exits_is_a_problem_not_an_end(tmp_path: Path) -> None:
-    """`sys.exit()` at a module's top level is told like any other fault; a reload goes on with what was."""
+    """`sys.exit()` at a module's top level is a fault like any other; the old routes go on."""
     write(tmp_path, "transform.py", "import sys\nsys.exit(1)\n")
     with pytest.raises(CodeInvalid, match=r"transform\.py:2"):
         CodeFolder(tmp_path).get("transform.py:change")

@@ -36,10 +36,16 @@ class Open(BaseModel):
         (b"[]", ("", "Input should be an object")),
         (b'{"items": {}}', ("items", "Input should be a valid array")),
         (b'{"names": []}', ("names", "Input should be an object")),
-        (b'{"items": [1, "x"]}', ("items.1", "Input should be a valid integer, unable to parse string as an integer")),
+        (
+            b'{"items": [1, "x"]}',
+            (
+                "items.1",
+                "Input should be a valid integer, unable to parse string as an integer",
+            ),
+        ),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_said_in_the_words_of_json(body: bytes, where: tuple[str, str]) -> None:
+)
+def test_faults_are_told_in_the_words_of_json(body: bytes, where: tuple[str, str]) -> None:
     """A sender is told of objects and arrays, never of dictionaries and lists."""
     with pytest.raises(Rejected) as caught:
         ModelValidator(Parcel, "Parcel", 1).validate(body, decode_json(body))
@@ -50,8 +56,8 @@ def test_payload_of_a_model_shares_nothing_with_the_decoded_value() -> None:
     """A transform may change its payload; expressions go on seeing the body that came."""
     body = b'{"data": {"a": {"b": 1}}}'
     value = decode_json(body)
-    found = ModelValidator(Open, "Open", 1).validate(body, value)
-    found.data["a"]["b"] = 2
+    payload = ModelValidator(Open, "Open", 1).validate(body, value)
+    payload.data["a"]["b"] = 2
     assert value == decode_json(body)
 
 
@@ -88,7 +94,7 @@ def test_discriminator_that_takes_its_key_away_takes_it_from_a_copy() -> None:
     ("function", "error"), [(loops, "TimeLimitExceeded"), (raises, "KeyError")]
 )
 def test_discriminator_that_loops_or_raises_refuses_the_body(function: Any, error: str) -> None:
-    """A simple model's own function has the route's time, and what it raises ends this request alone."""
+    """A model's own function has the route's time, and its errors end this request alone."""
     body = b'{"kind": "cat"}'
     with pytest.raises(Rejected) as caught:
         tagged(function).validate(body, decode_json(body))

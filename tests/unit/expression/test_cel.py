@@ -1,4 +1,4 @@
-"""CEL: faults found when the config is loaded, with their place; at run time values, or ExpressionFailed."""
+"""CEL: faults with their place at load; values or ExpressionFailed at run time."""
 
 import math
 import subprocess
@@ -32,7 +32,7 @@ def text(source: str, body: Any = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "column", "said"),
+    ("source", "line", "column", "fault"),
     [
         ("body.a ==", 1, 10, "mismatched input"),
         ("body.a = 1", 1, 8, "token recognition error"),
@@ -46,9 +46,9 @@ def text(source: str, body: Any = None) -> str:
         ("headers == 1", 1, 9, "no matching overload"),
     ],
 )
-def test_fault_is_told_with_its_place(source: str, line: int, column: int, said: str) -> None:
-    """What does not compile is told with line and column inside the expression, from 1."""
-    with pytest.raises(ExpressionInvalid, match=said) as caught:
+def test_fault_is_told_with_its_place(source: str, line: int, column: int, fault: str) -> None:
+    """A fault has its line and column inside the expression, from 1."""
+    with pytest.raises(ExpressionInvalid, match=fault) as caught:
         Expression(source)
     assert (caught.value.line, caught.value.column) == (line, column)
 
@@ -56,12 +56,12 @@ def test_fault_is_told_with_its_place(source: str, line: int, column: int, said:
 @given(source=st.text(max_size=40))
 def test_any_text_compiles_or_is_invalid(source: str) -> None:
     """Whatever stands in a file, the compiler says so or takes it."""
-    found: ExpressionInvalid | None = None
+    fault: ExpressionInvalid | None = None
     try:
         Expression(source)
     except ExpressionInvalid as error:
-        found = error
-    assert found is None or (str(found) and found.line >= 1 and found.column >= 1)
+        fault = error
+    assert fault is None or (str(fault) and fault.line >= 1 and fault.column >= 1)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_any_text_compiles_or_is_invalid(source: str) -> None:
     ],
 )
 def test_scopes_know_their_variables(source: str, given_scope: str, *, known: bool) -> None:
-    """The event exists for forwards only, but for what a verified sender says of it; an item inside a recipient list only."""
+    """Forwards see the event, `authorize` its facts; only a recipient list sees an item."""
     if known:
         Expression(source, given_scope)
     else:
@@ -108,7 +108,7 @@ def test_scopes_know_their_variables(source: str, given_scope: str, *, known: bo
     ],
 )
 def test_static_types_are_known(source: str, types: tuple[str, ...], *, fits: bool) -> None:
-    """A type that can't be right is known before the first event; what hangs on the body fits anything."""
+    """A wrong type is known before the first event; one that hangs on the body fits anything."""
     assert Expression(source).returns(*types) is fits
 
 
@@ -139,9 +139,16 @@ def test_static_types_are_known(source: str, types: tuple[str, ...], *, fits: bo
 def test_values_are_plain(source: str, expected: Any) -> None:
     """The result is a plain Python value, text with its accents."""
     body = {
-        "ref": "refs/heads/main", "n": 42, "half": 1.5, "yes": True, "none": None, "list": ["a", "b", "c"],
-        "name": "Khánh Hòa", "nested": {"deep": 1}, "with space": 1,
-    }  # fmt: skip
+        "ref": "refs/heads/main",
+        "n": 42,
+        "half": 1.5,
+        "yes": True,
+        "none": None,
+        "list": ["a", "b", "c"],
+        "name": "Khánh Hòa",
+        "nested": {"deep": 1},
+        "with space": 1,
+    }
     assert value(source, body, **{"x-kind": "push"}) == expected
 
 
@@ -166,7 +173,7 @@ def test_values_are_plain(source: str, expected: Any) -> None:
     ],
 )
 def test_what_has_no_value_fails_calmly(source: str, body: Any) -> None:
-    """A missing key, a wrong type, an overflow: ExpressionFailed with words, never another exception."""
+    """A missing key, a wrong type, an overflow: ExpressionFailed and no other exception."""
     with pytest.raises(ExpressionFailed) as caught:
         value(source, body)
     assert str(caught.value).strip()
@@ -217,30 +224,30 @@ def test_body_goes_through_unchanged(body: Any) -> None:
     ids=["key", "compared", "measured", "copied"],
 )
 def test_text_with_a_nul_is_never_cut_short(body: bytes, expected: dict[str, Any]) -> None:
-    """Text that holds a NUL is refused as JSON, or fails the expression, or is whole: never its beginning alone."""
+    """Text with a NUL is refused as JSON, or fails the expression, or is whole: never cut."""
     try:
         decoded = decode_json(body)
-        found = {source: value(source, decoded) for source in expected}
+        values = {source: value(source, decoded) for source in expected}
     except (Rejected, ExpressionFailed):
         return
-    assert found == expected
+    assert values == expected
 
 
 def test_query_with_a_nul_is_never_cut_short() -> None:
     """The same of a query: `?ref=main%00x` is not `main`."""
-    asked = Scope({"body": None, "headers": {}, "query": {"ref": "main\0x"}})
+    scope = Scope({"body": None, "headers": {}, "query": {"ref": "main\0x"}})
     try:
-        found = Expression("query['ref'] == 'main'", "request").value(asked)
+        answer = Expression("query['ref'] == 'main'", "request").value(scope)
     except ExpressionFailed:
         return
-    assert found is False
+    assert answer is False
 
 
 @pytest.mark.parametrize(
     "number", [2**63, -(2**63) - 1, 10**30, -(10**400)], ids=["above", "below", "large", "huge"]
 )
 def test_integers_beyond_64_bits_read_as_doubles(number: int) -> None:
-    """JSON's numbers have no limit, CEL's have: a large one is a double, and its neighbours keep their values."""
+    """JSON's numbers have no limit, CEL's have: a large one is a double, its neighbours stay."""
     body = {"large": number, "list": [number], "other": "kept", "small": 2**53 + 1}
     infinite = math.inf if number > 0 else -math.inf
     expected = float(number) if abs(number) < 10**308 else infinite
@@ -252,7 +259,7 @@ def test_integers_beyond_64_bits_read_as_doubles(number: int) -> None:
 
 
 def test_large_integers_are_read_once_for_all_expressions() -> None:
-    """After the first expression met a large number, the next ones on the same scope see the same body."""
+    """After one expression met a large number, the next on the same scope see the same body."""
     shared = scope({"large": 2**70, "a": 1})
     assert Expression("body.large").value(shared) == float(2**70)
     assert Expression("body.a").value(shared) == 1
@@ -287,20 +294,26 @@ def test_text_of_a_list_or_map_fails(body: Any) -> None:
 
 
 def test_item_is_seen_in_a_widened_scope() -> None:
-    """A recipient list's expression sees the item besides all else; the outer scope stays as it was."""
+    """A recipient list's expression sees the item, too; the outer scope stays as it was."""
     outer = scope({"prefix": "to-"})
-    made = Expression("body.prefix + item + '-' + event.route", "item")
-    assert made.text(outer.widened({"item": "hue"})) == "to-hue-route"
-    assert made.text(outer.widened({"item": "vinh"})) == "to-vinh-route"
+    expression = Expression("body.prefix + item + '-' + event.route", "item")
+    assert expression.text(outer.widened({"item": "hue"})) == "to-hue-route"
+    assert expression.text(outer.widened({"item": "vinh"})) == "to-vinh-route"
     with pytest.raises(ExpressionFailed):
-        made.value(outer)
+        expression.value(outer)
 
 
 @pytest.mark.parametrize(
     ("source", "reads"),
-    [("body.a", True), ("event.type", False), ("headers['body-kind']", False), ("'somebody'", False),
-     ("has(body.a)", True), ("query['body']", False)],
-)  # fmt: skip
+    [
+        ("body.a", True),
+        ("event.type", False),
+        ("headers['body-kind']", False),
+        ("'somebody'", False),
+        ("has(body.a)", True),
+        ("query['body']", False),
+    ],
+)
 def test_expression_knows_whether_it_reads_the_body(source: str, *, reads: bool) -> None:
     """Only an expression over the body makes a route decode it; the word in a string does not."""
     assert Expression(source).uses_body is reads
@@ -311,7 +324,7 @@ def test_expression_knows_whether_it_reads_the_body(source: str, *, reads: bool)
     ["body", "body.a", "[body.a, null, {'x': null}]", "body.list.map(x, x)", "body.a == null"],
 )
 def test_nulls_may_be_read_as_often_as_one_likes(source: str) -> None:
-    """Each null of a result took a reference from None: after some thousand events the process was ended by Python."""
+    """Each null took a reference from None: after some thousand events Python ended the process."""
     expression = Expression(source, "request")
     body = {"a": None, "list": [None, [None]], "map": {"b": None}}
     before = sys.getrefcount(None)

@@ -74,10 +74,13 @@ def test_plain_expressions_are_answered(source: str, value: object) -> None:
     """Headers, query, the event's own and an item, beside the body."""
     scope = Scope(
         {
-            "body": {"a": {"b": 2}}, "headers": {"x-github-event": "push"}, "query": {"q": "1"}, "event.type": "push",
+            "body": {"a": {"b": 2}},
+            "headers": {"x-github-event": "push"},
+            "query": {"q": "1"},
+            "event.type": "push",
             "item": 7,
         }
-    )  # fmt: skip
+    )
     assert Expression(source, "item").value(scope) == value
     assert compile_path(source) is not None
 
@@ -85,10 +88,22 @@ def test_plain_expressions_are_answered(source: str, value: object) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "body.a + 1", "size(body.a)", 'body.a == "x" && true', "body.a == body.b", 'body.a == "\\n"', "body.a[0]", "!body.a",
-        "body.a == 1.0", "has(body.a)", "body.a == 01", "1 == body.a", "body.a == 1u", "body.a == null", "event.x.y",
+        "body.a + 1",
+        "size(body.a)",
+        'body.a == "x" && true',
+        "body.a == body.b",
+        'body.a == "\\n"',
+        "body.a[0]",
+        "!body.a",
+        "body.a == 1.0",
+        "has(body.a)",
+        "body.a == 01",
+        "1 == body.a",
+        "body.a == 1u",
+        "body.a == null",
+        "event.x.y",
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_left_to_cel(source: str) -> None:
-    """Operators, functions, indexes of lists, escapes, doubles: only paths and simple comparisons are plain."""
+    """Operators, functions, indexes, escapes, doubles: only paths and comparisons are plain."""
     assert compile_path(source) is None

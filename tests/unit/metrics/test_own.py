@@ -78,10 +78,10 @@ def test_counter_adds_up_a_gauge_is_set_and_goes_away() -> None:
 
 def test_histogram_counts_by_bucket() -> None:
     """A bound belongs to its bucket; beyond the last is +Inf; the sum is told."""
-    made = Measure("took", Kind.HISTOGRAM, buckets=(1.0, 2.5))
-    kept = Kept(made)
+    took = Measure("took", Kind.HISTOGRAM, buckets=(1.0, 2.5))
+    kept = Kept(took)
     for value in (0.5, 1.0, 2.0, 99.0):
-        kept.see(made, value=value)
+        kept.see(took, value=value)
     assert kept.shown("took_bucket") == {("1.0",): 2.0, ("2.5",): 3.0, ("+Inf",): 4.0}
     assert kept.shown("took_sum") == {(): 102.5}
     assert kept.shown("took_count") == {(): 4.0}

@@ -167,9 +167,21 @@ KEPT = {
     "accept": "*/*",
 }
 DROPPED = [
-    "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host", "expect",
-    "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie", "authorization",
-]  # fmt: skip
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "host",
+    "expect",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "cookie",
+    "authorization",
+]
 
 
 @pytest.mark.parametrize("name", DROPPED)
@@ -199,7 +211,7 @@ def test_header_with_control_characters_is_not_kept() -> None:
 
 
 def test_header_with_a_shared_secret_is_not_kept() -> None:
-    """Whatever header the scheme reads a token from stays out of the store and out of deliveries."""
+    """A header that a scheme reads a token from stays out of the store and of deliveries."""
     token = route(scheme=Token([b"secret"], header="X-Gitlab-Token"))
     assert checked(token, headers={**KEPT, "x-gitlab-token": "secret"}).headers == KEPT
     basic = Basic([b"secret"], "relay")
@@ -227,7 +239,7 @@ def test_handshake_is_answered_after_the_signature() -> None:
     ],
 )
 def test_request_that_is_not_allowed_is_refused_with_the_rule(rule: str, why: str) -> None:
-    """Only true allows: false, a failure, or another value is 403, and the sender learns the rule."""
+    """Only true allows: false, a failure, or another value is 403; the sender learns the rule."""
     refusal = rejection(route(authorize=Expression(rule, "verified")), b'{"number": 1}')
     assert refusal.reason is RequestReason.FORBIDDEN
     assert re.fullmatch(f"the sender may not send this: {why}", refusal.detail)

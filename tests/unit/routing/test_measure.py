@@ -1,4 +1,4 @@
-"""Observations: what an event says about the user's own metrics, and what is said of what can't be observed."""
+"""Observations: the values of an event for the user's own metrics, and their failures."""
 
 import time
 from typing import Any
@@ -15,29 +15,29 @@ def scope(body: Any) -> Scope:
     return Scope({"body": body, "headers": {}, "query": {}, "event.type": "push"})
 
 
-def measure(kind: Kind = Kind.GAUGE, **given: Any) -> Measure:
-    inner = "item" if "each" in given else "event"
-    made: dict[str, Any] = {
+def measure(kind: Kind = Kind.GAUGE, **texts: Any) -> Measure:
+    inner = "item" if "each" in texts else "event"
+    expressions: dict[str, Any] = {
         name: Expression(text, "event" if name == "each" else inner)
-        for name, text in given.items()
+        for name, text in texts.items()
         if name != "labels"
     }
     labels = tuple(
-        (name, Expression(text, inner)) for name, text in given.get("labels", {}).items()
+        (name, Expression(text, inner)) for name, text in texts.get("labels", {}).items()
     )
-    return Measure("some", kind, labels=labels, **made)
+    return Measure("some", kind, labels=labels, **expressions)
 
 
-def said(made: Measure, body: Any) -> list[tuple[tuple[str, ...], float | None]]:
-    found = observe([made], scope(body), 1.0)
-    assert found.failures == ()
-    return [(one.labels, one.value) for one in found.observations]
+def values(metric: Measure, body: Any) -> list[tuple[tuple[str, ...], float | None]]:
+    observed = observe([metric], scope(body), 1.0)
+    assert observed.failures == ()
+    return [(labels, value) for _, labels, value in observed.observations]
 
 
-def failed(made: Measure, body: Any) -> str:
-    found = observe([made], scope(body), 1.0)
-    assert found.observations == ()
-    (failure,) = found.failures
+def failed(metric: Measure, body: Any) -> str:
+    observed = observe([metric], scope(body), 1.0)
+    assert observed.observations == ()
+    (failure,) = observed.failures
     return failure.detail
 
 
@@ -56,12 +56,12 @@ def failed(made: Measure, body: Any) -> str:
 )
 def test_value_is_a_number_a_time_or_a_duration(value: str | None, expected: float) -> None:
     """1 without one; times are seconds since the epoch, durations seconds."""
-    given: dict[str, Any] = {"value": value} if value else {}
-    assert said(measure(**given), {"list": [1, 2, 3], "n": 2.5, "at": NOW}) == [((), expected)]
+    texts: dict[str, Any] = {"value": value} if value else {}
+    assert values(measure(**texts), {"list": [1, 2, 3], "n": 2.5, "at": NOW}) == [((), expected)]
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("texts", "why"),
     [
         ({"value": "body.nothing"}, "Key not found"),
         ({"value": "body.text"}, "value: a number is needed, this is a str"),
@@ -76,20 +76,20 @@ def test_value_is_a_number_a_time_or_a_duration(value: str | None, expected: flo
         ({"each": "body.nothing"}, "each: Key not found"),
     ],
 )
-def test_what_can_not_be_observed_is_told(given: dict[str, Any], why: str) -> None:
+def test_failure_tells_its_reason(texts: dict[str, Any], why: str) -> None:
     """Nothing is raised, whatever the body is."""
-    assert why in failed(measure(**given), {"text": "x", "yes": True})
+    assert why in failed(measure(**texts), {"text": "x", "yes": True})
 
 
 def test_counter_can_not_fall() -> None:
     """A negative value is a failure of a counter alone."""
     assert "a counter can't fall by 2" in failed(measure(Kind.COUNTER, value="-2"), {})
-    assert said(measure(Kind.HISTOGRAM, value="-2"), {}) == [((), -2.0)]
+    assert values(measure(Kind.HISTOGRAM, value="-2"), {}) == [((), -2.0)]
 
 
 def test_each_item_is_observed_and_one_failure_spoils_no_other() -> None:
     """`item` is known in value, labels and when; items that fail are told, the others observed."""
-    made = measure(
+    metric = measure(
         each="body.places",
         value="item.n",
         labels={"place": "item.name"},
@@ -101,34 +101,34 @@ def test_each_item_is_observed_and_one_failure_spoils_no_other() -> None:
         {"name": "sa-pa"},
         {"name": "da-lat", "n": 4},
     ]
-    found = observe([made], scope({"places": places}), 1.0)
-    assert found.observations == (
-        Observation(made, ("hue",), 1.0),
-        Observation(made, ("da-lat",), 4.0),
+    observed = observe([metric], scope({"places": places}), 1.0)
+    assert observed.observations == (
+        Observation(metric, ("hue",), 1.0),
+        Observation(metric, ("da-lat",), 4.0),
     )
-    assert found.failures == (Failure(made, 'Key not found in map : "n"'),)
+    assert observed.failures == (Failure(metric, 'Key not found in map : "n"'),)
 
 
 def test_one_metric_that_fails_spoils_no_other() -> None:
     """Each metric of a route stands for itself."""
     bad, good = measure(each="body.x"), measure(labels={"type": "event.type"})
-    found = observe([bad, good], scope({}), 1.0)
-    assert [one.measure for one in found.failures] == [bad]
-    assert [(one.measure, one.labels) for one in found.observations] == [(good, ("push",))]
+    observed = observe([bad, good], scope({}), 1.0)
+    assert [failure.measure for failure in observed.failures] == [bad]
+    assert [observation[:2] for observation in observed.observations] == [(good, ("push",))]
 
 
 def test_series_goes_away_where_remove_holds() -> None:
     """The value is not looked at: what is over may have none."""
-    made = measure(value="body.due", labels={"id": "body.id"}, remove="!has(body.due)")
-    assert said(made, {"id": "a", "due": 5}) == [(("a",), 5.0)]
-    assert said(made, {"id": "a"}) == [(("a",), None)]
+    metric = measure(value="body.due", labels={"id": "body.id"}, remove="!has(body.due)")
+    assert values(metric, {"id": "a", "due": 5}) == [(("a",), 5.0)]
+    assert values(metric, {"id": "a"}) == [(("a",), None)]
 
 
 def test_labels_are_text_that_every_reader_takes() -> None:
-    """Numbers and null become text; control characters and half characters do not reach /metrics; length is bounded."""
-    made = measure(labels={"a": "body.n", "b": "body.none", "c": "body.text", "d": "body.long"})
+    """Numbers and null become text; no control or half character reaches /metrics; it is short."""
+    metric = measure(labels={"a": "body.n", "b": "body.none", "c": "body.text", "d": "body.long"})
     body = {"n": 3, "none": None, "text": "Huế\n\x00\tx", "long": "y" * 1000}
-    assert said(made, body) == [(("3", "", "Huế   x", "y" * 200), 1.0)]
+    assert values(metric, body) == [(("3", "", "Huế   x", "y" * 200), 1.0)]
 
 
 def test_endless_list_is_cut_off_by_the_routes_time() -> None:
@@ -139,9 +139,9 @@ def test_endless_list_is_cut_off_by_the_routes_time() -> None:
             time.sleep(0.02)
             return super().widened(values)
 
-    made = measure(each="body.list")
-    found = observe(
-        [made], Slow({"body": {"list": list(range(10_000))}, "headers": {}, "query": {}}), 0.05
+    metric = measure(each="body.list")
+    observed = observe(
+        [metric], Slow({"body": {"list": list(range(10_000))}, "headers": {}, "query": {}}), 0.05
     )
-    assert [one.detail for one in found.failures] == ["the metrics took over 0.05 s"]
-    assert len(found.observations) < 10_000
+    assert [failure.detail for failure in observed.failures] == ["the metrics took over 0.05 s"]
+    assert len(observed.observations) < 10_000

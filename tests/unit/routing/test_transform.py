@@ -32,7 +32,7 @@ def transformed(transform: Transform, raw: bytes = b"{}", **options: Any) -> Out
 
 @given(body=st.binary(max_size=200))
 def test_without_transform_the_very_bytes_go_out(body: bytes) -> None:
-    """What came goes out to the byte, with the sender's end-to-end headers, its signature included."""
+    """The body goes out to the byte, with the sender's headers, its signature included."""
     forward = Forward("inbox", "inbox")
     headers = {
         "content-type": "text/x",
@@ -62,7 +62,7 @@ def test_what_the_relay_sets_itself_is_not_passed_on(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "body", "content_type"),
+    ("result", "body", "content_type"),
     [
         ({"a": "ä"}, '{"a":"ä"}'.encode(), "application/json"),
         ([1, None], b"[1,null]", "application/json"),
@@ -76,9 +76,9 @@ def test_what_the_relay_sets_itself_is_not_passed_on(name: str) -> None:
         ("", b"", "text/plain; charset=utf-8"),
     ],
 )
-def test_transform_may_return_many_things(made: Any, body: bytes, content_type: str) -> None:
+def test_transform_may_return_many_things(result: Any, body: bytes, content_type: str) -> None:
     """Dict and list go out as JSON, text as UTF-8, bytes as they are; a Request says more."""
-    outgoing = transformed(lambda _: made)
+    outgoing = transformed(lambda _: result)
     assert outgoing == Outgoing("", {"content-type": content_type}, body)
 
 
@@ -99,13 +99,13 @@ def test_transform_that_returns_none_drops() -> None:
     assert transformed(lambda _: None) is None
 
 
-@pytest.mark.parametrize("made", [5, 1.5, True, object(), {1, 2}, (1, 2)], ids=repr)
-def test_transform_that_returns_something_else_fails(made: Any) -> None:
+@pytest.mark.parametrize("result", [5, 1.5, True, object(), {1, 2}, (1, 2)], ids=repr)
+def test_transform_that_returns_something_else_fails(result: Any) -> None:
     """Any other answer is told with its type and with what there may be."""
     with pytest.raises(
-        TransformFailed, match=f"returned a {type(made).__name__}; it may return dict"
+        TransformFailed, match=f"returned a {type(result).__name__}; it may return dict"
     ):
-        transformed(lambda _: made)
+        transformed(lambda _: result)
 
 
 def _raises_deep(_: Event) -> Any:
@@ -166,15 +166,23 @@ def test_body_that_became_invalid_fails_the_transform() -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
-    [float("nan"), float("inf"), {"deep": [float("-inf")]}, {"text": "NaN", "n": float("nan")}, {"a": object()},
-     {"a": b"\xff"}, "\ud800", {"a": "\ud800"}],
+    "result",
+    [
+        float("nan"),
+        float("inf"),
+        {"deep": [float("-inf")]},
+        {"text": "NaN", "n": float("nan")},
+        {"a": object()},
+        {"a": b"\xff"},
+        "\ud800",
+        {"a": "\ud800"},
+    ],
     ids=ascii,
-)  # fmt: skip
-def test_new_body_that_is_no_json_fails(made: Any) -> None:
-    """NaN, bytes that are no text and lone surrogates can't be sent: transform_failed, never another exception."""
+)
+def test_new_body_that_is_no_json_fails(result: Any) -> None:
+    """NaN, bytes that are no text, lone surrogates: transform_failed, and no other exception."""
     with pytest.raises(TransformFailed):
-        transformed(lambda _: Request(made))
+        transformed(lambda _: Request(result))
 
 
 class Order(BaseModel):
@@ -186,19 +194,19 @@ class Order(BaseModel):
 
 
 def test_new_body_may_hold_what_pydantic_writes() -> None:
-    """A model, or a part of one, is sent as pydantic writes it; text that only looks like no number is text."""
+    """A model is sent as pydantic writes it; text that only looks like no number is text."""
     order = Order(at=datetime(2026, 11, 24, 9, tzinfo=UTC), id=UUID(int=7), total=Decimal("1.10"))
-    made = transformed(lambda _: {"order": order, "at": order.at, "said": "NaN or Infinity"})
-    assert made is not None
+    outgoing = transformed(lambda _: {"order": order, "at": order.at, "text": "NaN or Infinity"})
+    assert outgoing is not None
     written = {
         "at": "2026-11-24T09:00:00Z",
         "id": "00000000-0000-0000-0000-000000000007",
         "total": "1.10",
     }
-    assert json.loads(made.body) == {
+    assert json.loads(outgoing.body) == {
         "order": written,
         "at": written["at"],
-        "said": "NaN or Infinity",
+        "text": "NaN or Infinity",
     }
 
 
@@ -212,10 +220,27 @@ def test_new_body_that_holds_itself_fails() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["x kind", "", "x:kind", "x\r\ny", "x\0", "ä", "content-length", "Transfer-Encoding", "host", "connection", "te",
-     "upgrade", "cookie", "expect", "trailer", "keep-alive", "proxy-authorization"],
+    [
+        "x kind",
+        "",
+        "x:kind",
+        "x\r\ny",
+        "x\0",
+        "ä",
+        "content-length",
+        "Transfer-Encoding",
+        "host",
+        "connection",
+        "te",
+        "upgrade",
+        "cookie",
+        "expect",
+        "trailer",
+        "keep-alive",
+        "proxy-authorization",
+    ],
     ids=ascii,
-)  # fmt: skip
+)
 def test_header_names_that_break_the_request_fail(name: str) -> None:
     """Neither a name that is no token nor one that frames the request leaves the relay."""
     with pytest.raises(TransformFailed, match="can't be sent"):
@@ -257,7 +282,7 @@ def test_authorization_of_the_routes_own_is_sent() -> None:
 
 
 def test_body_expression_makes_the_body() -> None:
-    """A body expression over body and event goes out as JSON; none of the sender's headers go along."""
+    """A body expression's value goes out as JSON, without any of the sender's headers."""
     forward = Forward("chat", "chat", body=Expression('{"who": body.name, "what": event.type}'))
     outgoing = prepare(route(forward), forward, event(b'{"name": "Lan"}', {"x-secret": "1"}))
     assert outgoing is not None
@@ -283,7 +308,7 @@ def test_body_expression_without_a_json_value_fails(source: str) -> None:
     ],
 )
 def test_body_expression_is_sent_as_its_type_says(source: str, body: bytes) -> None:
-    """Bytes as bytes, text as text, all else as JSON, in which times and durations are texts (ISO 8601)."""
+    """Bytes as bytes, text as text, all else as JSON; times and durations as ISO 8601 texts."""
     forward = Forward("chat", "chat", body=Expression(source))
     outgoing = prepare(route(forward), forward, event())
     assert outgoing is not None
@@ -329,7 +354,7 @@ def test_header_expression_cannot_end_its_line() -> None:
 
 
 def test_gzipped_body_is_read_by_expressions_and_goes_out_as_it_came() -> None:
-    """Expressions see the plain body; without a new body the compressed bytes go out with their header."""
+    """Expressions see the plain body; the compressed bytes go out with their header."""
     zipped = gzip.compress(b'{"name": "Lan"}')
     forward = Forward("inbox", "inbox", headers=(("x-name", Expression("body.name")),))
     outgoing = prepare(route(forward), forward, event(zipped, {"content-encoding": "gzip"}))
