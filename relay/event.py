@@ -114,7 +114,7 @@ class Delivery(NamedTuple):
 
 
 def partition_of(key: str, event_id: str, partitions: int) -> int:
-    """Return which of a target's `partitions` lanes an event goes to, by its key, else by its id."""
+    """Return which of a target's `partitions` lanes an event goes to, by its key, or its id."""
     return zlib.crc32((key or event_id).encode("utf-8", "replace")) % partitions
 
 

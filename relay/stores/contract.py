@@ -1,15 +1,15 @@
-"""The contract of a store, one sentence a verb, in four parts by who needs them.
+"""The contract of a store, in four parts: one for each kind of caller.
 
-`Writing` is for the public listener, `Delivering` for the lanes, `Asking` for whoever reads,
-`Operating` for what changes stored deliveries apart from the way of a webhook: an operator's
-replay, the relay's own housekeeping. A caller is given the part that it needs, so that no reader
-can settle and no lane can prune.
+`Writing` is for the public listener, `Delivering` for the lanes, `Asking` for readers. `Operating`
+changes stored deliveries apart from the way of a webhook: an operator's replay, the relay's own
+housekeeping. A caller is given the part that it needs, so that no reader can settle and no lane
+can prune.
+
+Every time, `now` too, is in seconds since the epoch, by the clock that its type names. A coroutine
+raises StoreUnavailable if the store can't be read or can't commit; then it has changed nothing, but
+for the steps before in those that work in steps: `divide`, `bury` and `prune`.
 
 One suite of tests, `tests/contract/stores`, holds all engines to this.
-
-`now` and every other time is in seconds since the epoch, by the clock that its type names. A
-coroutine raises StoreUnavailable if the store can't be read, or can't commit; then nothing has
-changed.
 """
 
 import asyncio
@@ -57,8 +57,7 @@ class Writing(Protocol):
         """Return a new event's sequence number and public id.
 
         Its append must follow without an await, so that events are committed in the order of their
-        numbers. Numbers rise with `now` by the wall clock, and go on rising when that stands still
-        or goes back.
+        numbers. Numbers rise with `now`, and go on rising when that stands still or goes back.
         """
 
     def append(
@@ -71,17 +70,18 @@ class Writing(Protocol):
         """Commit an event; the future gives '', or the id of the event that it duplicates.
 
         Before the future is done, calls `committed` if the event is stored, else `not_committed`;
-        `conflicted` as well if it has the id of another event, but another body. The future raises
-        StoreUnavailable if the event could not be committed; then nothing of it is stored.
+        also `conflicted` if it is a duplicate by its sender's id that has another body. The future
+        raises StoreUnavailable if the event could not be committed; then nothing of it is stored.
         """
 
 
 class Delivering(Protocol):
     """Carrying deliveries out.
 
-    Each claim has a token of its own. A delivery that never left a lane's memory has no row, and
-    carries the token of that lane. A settle counts if its delivery has no row yet, or is claimed
-    under the settle's token.
+    A lane is a target and the number of a partition. A token shows that a delivery is still its
+    owner's when it is settled: each claim has one of its own, and a delivery that was only ever in
+    a lane's memory has that lane's. The store knows no lane's token, since it needs none: a settle
+    counts if its delivery has no row yet, or has one that is claimed under the settle's token.
     """
 
     async def claim(
@@ -89,14 +89,14 @@ class Delivering(Protocol):
     ) -> Claim:
         """Claim the lane's deliveries that are due, the longest due first.
 
-        At most `limit`, and only until their bodies have `size` bytes; but one, if any is due.
+        At most `limit`, and only until their bodies have `size` bytes together.
         """
 
     def settle(self, settle: Settle) -> None:
         """Record the outcome of a delivery, unless another owner has it; returns at once.
 
-        An outcome that can't be committed is kept and tried again until it can, or until the store
-        closes.
+        An outcome that can't be committed is kept and tried again until it can be, or until the
+        store closes or its disk fails: then the next start finds the delivery pending.
         """
 
     async def hasten(self, waits: Mapping[str, float], now: Steady) -> int:
@@ -137,7 +137,7 @@ class Asking(Protocol):
         """Return accepted events after the `seq` `beyond`, the oldest first.
 
         Looks at `query.limit` events at most, and stops before their bodies have more than `size`
-        bytes; but one comes, if any is left.
+        bytes together, unless there is only one.
         """
 
     async def dead(self, query: Query) -> list[DeliveryRecord]:
@@ -147,10 +147,10 @@ class Asking(Protocol):
         """
 
     async def counts(self) -> Counts:
-        """Count what is pending and what is dead."""
+        """Count pending deliveries and dead letters, and the bytes of the store and its disk."""
 
     async def info(self) -> dict[str, Any]:
-        """Name the engine, its version and its schema's, for `relay version` and the start."""
+        """Return the engine's name, and the versions of it and of its schema."""
 
 
 class Operating(Protocol):
@@ -175,13 +175,13 @@ class Operating(Protocol):
         """Delete old events after the `seq` `beyond` that nothing needs; look at `limit` at most.
 
         An event is needed while a delivery of it is pending, while a dead letter of it is younger
-        than `retention.dead`, and while its id still counts as seen. Its age counts from
-        `received_at`.
+        than `retention.dead`, and while its id still counts as seen. An event's age counts from its
+        `received_at`: if the wall clock was wrong then, it goes by as much sooner or later.
         """
 
 
 class Store(Protocol):
-    """Where events are kept with what they owe. Its parts may be handed out before it is open."""
+    """Keeps events with what they owe. Its parts may be handed out before it is open."""
 
     @property
     def writing(self) -> Writing:
@@ -200,10 +200,10 @@ class Store(Protocol):
         """Changing stored deliveries apart from the way of a webhook."""
 
     async def open(self) -> None:
-        """Open or create the store, and make pending what a crash left claimed or in memory.
+        """Open or create the store; deliveries that were claimed or in memory are pending again.
 
         Raises StoreUnusable, whose text names the remedy.
         """
 
     async def close(self) -> None:
-        """Commit what waits, or give up what can't be committed, then close."""
+        """Commit all that waits, give up what can't be committed, then close."""

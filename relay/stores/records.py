@@ -21,8 +21,8 @@ class Append(NamedTuple):
     """An event to commit with all that it owes.
 
     `held[n]` says that delivery n stays in a lane's memory once it is committed; the others wait in
-    the store. `since` is when the event was accepted; for `dedupe` seconds from then its `dedupe_id`
-    counts as seen (0: it is not deduplicated).
+    the store. `since` is when the event was accepted; for `dedupe` seconds from then its
+    `dedupe_id` counts as seen (0: it is not deduplicated).
     """
 
     event: Event

@@ -1,4 +1,4 @@
-"""The store's disk is full, read-only, slow, locked or damaged: what is answered, what goes on, what comes back."""
+"""The store's disk is full, read-only, slow, locked or damaged: answers, and recovery."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.support.target import Target
 from tests.support.waiting import until
 
 
-class Asked(Client):
+class Observed(Client):
     """A relay as a process, and what its health says."""
 
     async def ready(self) -> bool:
@@ -43,54 +43,57 @@ async def relay(hooked: Site, start_process: StartProcess, disk: Disk) -> RelayP
 
 
 @pytest.fixture
-async def asked(relay: RelayProcess) -> AsyncIterator[Asked]:
-    made = Asked(relay.public, relay.admin)
-    yield made
-    await made.close()
+async def client(relay: RelayProcess) -> AsyncIterator[Observed]:
+    observed = Observed(relay.public, relay.admin)
+    yield observed
+    await observed.close()
 
 
 @pytest.mark.fault(4)
 async def test_full_disk_is_answered_503_until_there_is_space(
-    asked: Asked, disk: Disk, target: Target
+    client: Observed, disk: Disk, target: Target
 ) -> None:
     """503 with Retry-After, never 2xx; not ready; deliveries go on; it recovers by itself.
 
     What was being delivered meanwhile is recorded once there is space, and delivered once.
     """
     target.open.clear()
-    held = [await asked.accepted("in", {"n": n}) for n in range(5)]
+    held = [await client.accepted("in", {"n": n}) for n in range(5)]
     await target.wait_for(5)
     disk.fail("write ENOSPC")
-    answer = await asked.post("in", {"n": 100})
+    answer = await client.post("in", {"n": 100})
     assert (answer.status, answer.json["reason"]) == (503, "store_unavailable")
     assert int(answer.headers["retry-after"]) > 0
-    assert not await asked.ready()
-    assert await asked.value("relay_commit_failures_total") > 0
+    assert not await client.ready()
+    assert await client.value("relay_commit_failures_total") > 0
     target.open.set()
-    assert (await asked.post("in", {"n": 101})).status == 503
+    assert (await client.post("in", {"n": 101})).status == 503
     disk.mend()
-    await asked.until_ready()  # though nobody asks for anything: it tries by itself
-    later = await asked.accepted("in", {"n": 102})
+    await client.until_ready()  # though nobody asks for anything: it tries by itself
+    later = await client.accepted("in", {"n": 102})
     for event_id in (*held, later):
-        assert (await asked.fate(event_id, "hook"))["attempts"] == 1
+        assert (await client.fate(event_id, "hook"))["attempts"] == 1
     assert [request.id for request in target.requests] == [*held, later]
-    assert len(await asked.events()) == 6
+    assert len(await client.events()) == 6
 
 
 async def test_disk_that_has_become_read_only_ends_the_relay(
     relay: RelayProcess,
-    asked: Asked,
+    client: Observed,
     hooked: Site,
     disk: Disk,
     start_process: StartProcess,
     target: Target,
 ) -> None:
-    """Systems remount a failing disk so: never 2xx, exit 1; a start on it is refused with the reason; then all is there."""
+    """Systems remount a failing disk so: never 2xx, exit 1, a start is refused with the reason.
+
+    Once it can be written again, all is there.
+    """
     target.open.clear()
-    event_id = await asked.accepted("in", {"n": 1})
+    event_id = await client.accepted("in", {"n": 1})
     disk.fail("write EROFS")
     with contextlib.suppress(OSError, aiohttp.ClientError):
-        assert (await asked.post("in", {"n": 2})).status == 503
+        assert (await client.post("in", {"n": 2})).status == 503
     assert await relay.ended() == 1
     disk.fail("open EROFS")
     with pytest.raises(
@@ -108,41 +111,41 @@ async def test_disk_that_has_become_read_only_ends_the_relay(
 async def test_deliveries_in_memory_go_on_while_the_disk_is_full(
     site: Site, start_process: StartProcess, disk: Disk, target: Target
 ) -> None:
-    """What was accepted before is attempted one after the other, though no result can be recorded yet."""
+    """Accepted events are attempted one after the other, though no outcome can be recorded."""
     site.configure({"hook": {"url": target.url, "concurrency": 1}})
     site.route("in", {"forward": [{"to": "hook"}]})
     target.open.clear()
     relay = await start_process(site, disk.environment)
-    asked = Asked(relay.public, relay.admin)
+    client = Observed(relay.public, relay.admin)
     try:
-        ids = [await asked.accepted("in", {"n": n}) for n in range(20)]
+        ids = [await client.accepted("in", {"n": n}) for n in range(20)]
         await target.wait_for(1)
         disk.fail("write ENOSPC")
         target.open.set()
         await target.wait_for(20)
         disk.mend()
         for event_id in ids:
-            assert (await asked.fate(event_id, "hook"))["attempts"] == 1
+            assert (await client.fate(event_id, "hook"))["attempts"] == 1
     finally:
-        await asked.close()
+        await client.close()
     assert [request.id for request in target.requests] == ids
 
 
 @pytest.mark.fault(6)
 async def test_slow_disk_delays_answers_and_blocks_nothing_else(
-    asked: Asked, disk: Disk, target: Target
+    client: Observed, disk: Disk, target: Target
 ) -> None:
     """While a sync takes its time, health is answered and no 202 is; then the 202 comes."""
-    await asked.accepted("in", {"n": 0})
+    await client.accepted("in", {"n": 0})
     await target.wait_for(1)
-    await asked.until_value(0, "relay_pending_deliveries", target="hook")
+    await client.until_value(0, "relay_pending_deliveries", target="hook")
     disk.fail("sync slow")
     syncs = disk.syncs
-    post = asyncio.create_task(asked.post("in", {"n": 1}))
+    post = asyncio.create_task(client.post("in", {"n": 1}))
     health = 0
     while disk.syncs == syncs:
         assert not post.done()
-        assert (await asked.request("GET", f"{asked.admin}/healthz")).status == 200
+        assert (await client.request("GET", f"{client.admin}/healthz")).status == 200
         health += 1
     assert health > 2
     assert (await post).status == 202
@@ -153,7 +156,7 @@ async def test_slow_disk_delays_answers_and_blocks_nothing_else(
 async def test_locked_file_is_waited_for_shortly_then_answered_503(
     hooked: Site, start_relay: StartRelay
 ) -> None:
-    """While another holds the file: 503 after a bounded wait, the loop goes on; afterwards 202 again."""
+    """While another holds the file: 503 after a bounded wait, health goes on; then 202 again."""
     relay = await start_relay(hooked, Bounds(busy=0.2))
     lock = dbapi2.connect(hooked.var / "relay.db", isolation_level=None)
     try:
@@ -188,26 +191,26 @@ async def test_frozen_relay_keeps_its_file(hooked: Site, relay: RelayProcess) ->
 async def test_relay_frozen_for_longer_than_its_timeouts_goes_on(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """After SIGCONT the attempt whose answer came too late is retried under the same id; nothing is lost or wrong."""
+    """After SIGCONT the attempt whose answer came too late is retried under the same id."""
     hook = {"url": target.url, "timeout": {"total": "300ms"}, "retry": {"schedule": ["10ms"] * 5}}
     site.configure({"hook": hook})
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_process(site)
-    asked = Asked(relay.public, relay.admin)
+    client = Observed(relay.public, relay.admin)
     try:
         target.open.clear()
-        event_id = await asked.accepted("in", {})
+        event_id = await client.accepted("in", {})
         await target.wait_for(1)
         relay.send(signal.SIGSTOP)
         await asyncio.sleep(0.5)  # the fault itself: longer than the attempt may take
         target.open.set()
         relay.send(signal.SIGCONT)
-        fate = await asked.fate(event_id, "hook")
+        fate = await client.fate(event_id, "hook")
         assert fate["state"] == "delivered"
         assert fate["attempts"] == len(target.requests)
         assert {request.id for request in target.requests} == {event_id}
     finally:
-        await asked.close()
+        await client.close()
 
 
 @pytest.mark.fault(4)
@@ -218,7 +221,7 @@ async def test_relay_frozen_for_longer_than_its_timeouts_goes_on(
 async def test_backlog_at_its_limit_is_answered_503(
     site: Site, start_relay: StartRelay, target: Target, limits: dict[str, object], reason: str
 ) -> None:
-    """Too little space left, or too many deliveries pending: 503 before the body is read, not ready or not."""
+    """Too little space left, or too many deliveries pending: 503 before the body is read."""
     target.open.clear()
     site.configure({"hook": {"url": target.url}}, limits=limits)
     site.route("in", {"forward": [{"to": "hook"}]})
@@ -243,7 +246,7 @@ async def test_backlog_at_its_limit_is_answered_503(
 async def test_more_requests_than_may_be_open_are_answered_503(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """`limits.requests` holds; those that were open before are served, and there is room again afterwards."""
+    """`limits.requests` holds; open requests are served, and there is room again afterwards."""
     site.configure({"hook": {"url": target.url}}, limits={"requests": 3})
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_relay(site)
@@ -280,11 +283,11 @@ async def test_damaged_file_is_told_and_nothing_is_overwritten(
 ) -> None:
     """Exit code 1 with the path and a remedy; the file stays byte for byte what it was."""
     relay = await start_process(hooked)
-    asked = Asked(relay.public, relay.admin)
+    client = Observed(relay.public, relay.admin)
     for n in range(50):
-        await asked.accepted("in", {"n": n, "padding": "x" * 1000})
+        await client.accepted("in", {"n": n, "padding": "x" * 1000})
     await target.wait_for(50)
-    await asked.close()
+    await client.close()
     assert await relay.terminate() == 0
     path = hooked.var / "relay.db"
     damaged = DAMAGES[name](path.read_bytes())

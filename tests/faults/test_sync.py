@@ -42,7 +42,7 @@ async def test_every_202_comes_after_a_sync_of_the_log(
 async def test_an_event_and_its_delivery_cost_two_syncs(
     site: Site, start_process: StartProcess, disk: Disk, target: Target
 ) -> None:
-    """One before the 202, one for what became of it, even if no other event comes that could share them."""
+    """One before the 202, one for the outcome, even if no other event comes to share them."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_process(site, disk.counting)
@@ -63,7 +63,7 @@ async def test_an_event_and_its_delivery_cost_two_syncs(
 async def test_power_cut_loses_nothing_that_was_accepted(
     site: Site, start_process: StartProcess, disk: Disk, target: Target
 ) -> None:
-    """With every write dropped that was not synced, each 202 is still in the store, and is delivered."""
+    """With each write dropped that was not synced, every 202 is in the store, and delivered."""
     target.open.clear()
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"forward": [{"to": "hook"}]})

@@ -21,7 +21,10 @@ def test_id_goes_there_and_back(seq: int, tag: int) -> None:
 
 @given(seq=SEQS, other=SEQS, tag=TAGS)
 def test_ids_sort_as_sequence_numbers(seq: int, other: int, tag: int) -> None:
-    """Ids sort by time as text, too; they have one length and hold no dot (Standard Webhooks signs id.time.body)."""
+    """Ids sort by time as text, too, have one length and no dot.
+
+    Standard Webhooks signs id.time.body: https://www.standardwebhooks.com
+    """
     one, two = format_id(seq, tag), format_id(other, tag)
     assert (one < two) is (seq < other)
     assert len(one) == len(two) == 30

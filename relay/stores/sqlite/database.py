@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Database:
-    """A file and what is known of it. But for `path`, there is nothing before `open`.
+    """A file, its writer and its ledger; all but `path` is there once it is open.
 
     `tag` tells this store's ids from others', `last_seq` is the highest sequence number that was
     given out.
@@ -59,7 +59,7 @@ class Database:
         self.writer.start()
 
     async def close(self) -> None:
-        """Commit what waits, then close the file."""
+        """Commit all that waits, then close the file."""
         await self.writer.stop()
         opened = self.opened
         await asyncio.to_thread(opened.abandon if self.writer.broken else opened.close)

@@ -39,7 +39,7 @@ class SqliteDelivering:
         self._database.writer.add_settle(settle)
 
     async def hasten(self, waits: Mapping[str, float], now: Steady) -> int:
-        """Make due what is due so late that no wait can have led to it."""
+        """Make due the deliveries that are due later than any wait can explain."""
         if not waits:
             return 0
         return await self._database.write(partial(backlog.hasten, waits=waits, now=now))

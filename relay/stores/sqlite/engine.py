@@ -46,5 +46,5 @@ class SqliteStore:
         await self.database.open()
 
     async def close(self) -> None:
-        """Commit what waits, then close."""
+        """Commit all that waits, then close."""
         await self.database.close()

@@ -31,7 +31,7 @@ dbapi2.register_adapter(type(None), lambda _: None)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open file: its two connections, and what stands in it.
+    """An open file: its two connections, and the first facts of the store in it.
 
     `tag` is the store's, `last_seq` the highest sequence number of its events, `pending` how many
     deliveries have not ended. `lock` is the descriptor that keeps other processes out.

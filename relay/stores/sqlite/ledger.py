@@ -1,4 +1,4 @@
-"""The loop's own books of a file: how much is pending, and which deliveries are in memory alone.
+"""The loop's own ledger of a file: how much is pending, which deliveries are in memory alone.
 
 They save the public listener a query an event, and a delivery straight from memory the row that it
 would need at accept; `tests/contract/stores/test_durability.py` holds that a crash loses none of

@@ -36,7 +36,7 @@ class SqliteOperating:
         return released
 
     async def bury(self, kept: Sequence[str], reason: str, now: Steady) -> dict[str, int]:
-        """End what is pending for targets that are no more, in a transaction for each thousand."""
+        """End pending deliveries of removed targets, in a transaction for each thousand."""
         database = self._database
         waiting = await database.read(backlog.targets)
         buried = {target: 0 for target in waiting if target not in kept}

@@ -123,7 +123,7 @@ class Plan:
             ordered.let_next_go(connection, self._ended_orderings)
 
     def _write_outcomes(self, connection: Any) -> None:
-        """Write what the settles say.
+        """Write the outcomes of the settles.
 
         Ends apart from retries: the number of rows that changed tells how many settles counted,
         without looking at each. One statement more, in a batch that has both.

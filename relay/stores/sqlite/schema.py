@@ -2,11 +2,13 @@
 
 An event that is delivered straight from memory costs two rows: its own, and one per delivery that
 says how it ended. A delivery gets its row when it is first settled, or at accept if it has to wait
-in the store. The partial indexes hold only what waits or is dead, so that their size follows the
-backlog, not the history. A delivery that waits for another of its `ordering` to end has no `due`:
-of each ordering, one at most has. `partitions`: into how many lanes a target's deliveries are
-divided, where that is not one. `mark`: all that events below it owe have rows; what events from it
-on owe without a row was in memory.
+in the store. The partial indexes hold only pending deliveries and dead letters, so that their size
+follows the backlog, not the history.
+
+A delivery that waits for another of its `ordering` to end has no `due`: of each ordering, one at
+most has. The table `partitions` has the targets that are divided into lanes, and into how many. The
+key `mark` of `meta` is a sequence number: each delivery of an event below it has a row; one of an
+event from there on that has none was in a lane's memory.
 """
 
 VERSIONS = (

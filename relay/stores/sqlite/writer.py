@@ -107,7 +107,7 @@ class Writer:
         self._wake()
 
     async def stop(self) -> None:
-        """Commit what waits, or give it up if that fails, then end the thread."""
+        """Commit all that waits, or give it up if that fails, then end the thread."""
         while self._busy or self._waiting.size:
             if not self._busy:
                 self._begin_commit()
@@ -174,7 +174,7 @@ class Writer:
         self._appends_in_commit = 0
         self._fault = "" if error is None else str(error) or type(error).__name__
         if error is None:
-            # Before the next batch is planned: its mark must know what this one left without a row.
+            # Before the next batch is planned: its mark must know this one's deliveries in memory.
             self._ledger.enter(batch, plan)
             if self._waiting.size:
                 self._begin_commit()  # the thread goes on while the loop tells the waiters

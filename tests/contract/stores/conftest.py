@@ -13,9 +13,9 @@ from tests.contract.stores.engine import Appender, Engine, SqliteEngine
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     """Return an engine without any data."""
     assert request.param == "sqlite"
-    made = SqliteEngine(tmp_path / "relay.db")
-    yield made
-    await made.close_all()
+    engine = SqliteEngine(tmp_path / "relay.db")
+    yield engine
+    await engine.close_all()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from relay.delivery.settle import Attempt, Settlement, Verdict
 from relay.errors import DeliveryReason
 from relay.event import Delivery, DeliveryState, Event, Owed
 from relay.stores.contract import Store
-from relay.stores.records import Append, Commit, Settle
+from relay.stores.records import Append, Commit, DeliveryRecord, Settle
 from relay.stores.sqlite.engine import SqliteStore
 
 T = TypeVar("T")
@@ -75,7 +75,8 @@ class SqliteEngine:
         self._pragma(store, "max_page_count = 1073741823")
 
     def _pragma(self, store: Store, text: str) -> None:
-        # On the writer's own connection, as the limit is the connection's; SQLite serialises the two threads.
+        # On the writer's own connection, as the limit is the connection's; SQLite serialises the
+        # two threads.
         assert isinstance(store, SqliteStore)
         store.database.opened.connection.execute(f"PRAGMA {text}").fetchall()
 
@@ -93,8 +94,9 @@ class Appender:
         """Return an event with a number and id of its own."""
         seq, event_id = self.store.writing.allocate(Wall(now))
         standard: dict[str, Any] = {
-            "route": "hello", "sender": "", "type": "push", "key": "k", "dedupe_id": "", "received_at": now,
-            "headers": {"content-type": "application/json"}, "query": {"q": "1"}, "raw": b'{"a": 1}',
+            "route": "hello", "sender": "", "type": "push", "key": "k", "dedupe_id": "",
+            "received_at": now, "headers": {"content-type": "application/json"},
+            "query": {"q": "1"}, "raw": b'{"a": 1}',
         }  # fmt: skip
         return Event(seq=seq, id=event_id, **standard | facts)
 
@@ -141,6 +143,16 @@ class Appender:
         """Return a delivery as a lane holds it in memory after the append."""
         since = Steady(event.received_at)
         return Delivery(event, n, f"to-{target}", target, 0, since, self.token)
+
+
+def expect(record: DeliveryRecord, **fields: Any) -> None:
+    """Assert what fields of a record are; a failure names those that differ."""
+    differing = {
+        name: f"{getattr(record, name)!r}, not {value!r}"
+        for name, value in fields.items()
+        if getattr(record, name) != value
+    }
+    assert not differing, differing
 
 
 def after(seconds: float) -> Steady:

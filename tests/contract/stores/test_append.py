@@ -19,7 +19,7 @@ LATER = time.time() + 3600  # deduplication asks the real clock
 EARLIER = time.time() - 1
 
 
-async def found(store: Store, event: Event) -> Event:
+async def stored(store: Store, event: Event) -> Event:
     (record,) = await store.asking.find(event.id)
     return record.event
 
@@ -27,8 +27,10 @@ async def found(store: Store, event: Event) -> Event:
 async def test_what_is_appended_is_found_whole(store: Store, appender: Appender) -> None:
     """An event comes back to the byte, with its facts, headers and query."""
     event = await appender.append(
-        route="hello", sender="hue", type="push", key="Thừa Thiên Huế", dedupe_id="msg_1", raw=bytes(range(256)),
-        headers={"content-type": "text/x; a=b", "x-empty": "", "x-colons": "a: b:c", "x-raw": "\udcff", "x-utf8": "ä"},
+        route="hello", sender="hue", type="push", key="Thừa Thiên Huế", dedupe_id="msg_1",
+        raw=bytes(range(256)),
+        headers={"content-type": "text/x; a=b", "x-empty": "", "x-colons": "a: b:c",
+                 "x-raw": "\udcff", "x-utf8": "ä"},
         query={"q": "1", "empty": "", "a b": "c&d=e", "ä": "ö"}, now=NOW + 0.123,
     )  # fmt: skip
     (record,) = await store.asking.find(event.id)
@@ -37,7 +39,7 @@ async def test_what_is_appended_is_found_whole(store: Store, appender: Appender)
 
 
 async def test_what_is_owed_is_pending(store: Store, appender: Appender) -> None:
-    """Each delivery is there from the start, in the order of the forwards, held in memory or not."""
+    """Each delivery is there from the start, in the order of the forwards, in memory or not."""
     event = await appender.append({"inbox": True, "chat": False, "crm": True})
     (record,) = await store.asking.find(event.id)
     assert [(d.n, d.target, d.forward) for d in record.deliveries] == [
@@ -100,7 +102,7 @@ async def test_ids_rise_and_name_their_store(store: Store) -> None:
 async def test_ids_go_on_rising_after_reopen(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """After a restart with a clock that went back, ids rise all the same, under the store's own tag."""
+    """After a restart with a clock that went back, ids still rise, under the store's own tag."""
     before = await appender.append(now=NOW + 1000)
     await engine.close(store)
     seq, event_id = (await engine.open()).writing.allocate(Wall(NOW))
@@ -116,7 +118,7 @@ async def test_duplicate_in_one_batch(store: Store, appender: Appender) -> None:
     assert answers == ["", *[events[0].id] * 4]
     assert appender.committed == [events[0].id]
     assert sorted(appender.not_committed) == sorted(event.id for event in events[1:])
-    assert (await found(store, events[0])).raw == b"0"
+    assert (await stored(store, events[0])).raw == b"0"
     for event in events[1:]:
         assert await store.asking.find(event.id) == []
 
@@ -128,7 +130,7 @@ async def test_duplicate_in_a_later_batch(store: Store, appender: Appender) -> N
     assert await soon(appender.start(again, until=LATER)) == first.id
     assert appender.not_committed == [again.id]
     assert (await store.asking.counts()).pending == {"inbox": 1}
-    assert (await found(store, first)).raw == first.raw
+    assert (await stored(store, first)).raw == first.raw
 
 
 async def test_duplicate_after_reopen(engine: Engine, store: Store, appender: Appender) -> None:
@@ -163,9 +165,9 @@ async def test_without_a_window_nothing_is_a_duplicate(appender: Appender) -> No
 
 async def test_event_is_found_by_the_senders_id(store: Store, appender: Appender) -> None:
     """`relay why` takes the id that the sender knows, too."""
-    one = await appender.append(dedupe_id="same", until=LATER)
-    two = await appender.append(dedupe_id="same", route="other", until=LATER)
-    assert [record.event.id for record in await store.asking.find("same")] == [two.id, one.id]
+    first = await appender.append(dedupe_id="same", until=LATER)
+    second = await appender.append(dedupe_id="same", route="other", until=LATER)
+    assert [record.event.id for record in await store.asking.find("same")] == [second.id, first.id]
 
 
 async def test_many_appends_share_commits(engine: Engine) -> None:
@@ -207,11 +209,11 @@ async def test_closing_commits_what_waits(engine: Engine, store: Store, appender
 
 
 async def test_waiter_that_went_away_changes_nothing(store: Store, appender: Appender) -> None:
-    """A request that was cancelled meanwhile is stored like any other: its answer may have been on the way."""
+    """A request that was cancelled meanwhile is stored like any other: its sender may think so."""
     event = appender.event()
     appender.start(event).cancel()
     await appender.append()
-    assert await found(store, event) == event
+    assert await stored(store, event) == event
     assert appender.committed[0] == event.id
 
 
@@ -229,7 +231,7 @@ ODD: dict[str, dict[str, Any]] = {
 async def test_event_that_cannot_be_written_hinders_no_other(
     appender: Appender, facts: dict[str, Any]
 ) -> None:
-    """Text that no database takes is stored in some form or refused; who comes with it or after it is served."""
+    """Text that no database takes is stored in some form or refused; all others are served."""
     odd = appender.start(appender.event(**facts), until=LATER)
     beside = appender.start(appender.event())
     done, _ = await asyncio.wait({odd, beside}, timeout=2)
@@ -261,4 +263,4 @@ async def test_any_event_comes_back(
     """Whatever headers, query and body hold, they come back as they were."""
     appender = Appender(store)
     event = await appender.append({}, raw=body, headers=headers, query=query, type=kind)
-    assert await found(store, event) == event
+    assert await stored(store, event) == event

@@ -19,6 +19,7 @@ from tests.contract.stores.engine import (
     Engine,
     after,
     dead,
+    expect,
     retry,
     settle,
     start_settle,
@@ -28,8 +29,8 @@ MANY = 10**9
 
 
 async def record(store: Store, event: Event, n: int = 0) -> DeliveryRecord:
-    (found,) = await store.asking.find(event.id)
-    return found.deliveries[n]
+    (stored,) = await store.asking.find(event.id)
+    return stored.deliveries[n]
 
 
 async def claim(
@@ -58,25 +59,26 @@ async def test_end_is_recorded(
     reason: str,
     attempts: int,
 ) -> None:
-    """Held in memory or claimed from the store: delivered, dropped and dead are recorded with their reason."""
+    """Held in memory or claimed: delivered, dropped and dead are recorded with their reason."""
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
     await settle(store, delivery, settlement, status=210, detail="told", at=NOW + 7)
-    found = await record(store, event)
-    assert (found.state, found.reason, found.attempts) == (state, reason, attempts)
-    assert (found.settled_at, found.due, found.status, found.detail) == (NOW + 7, None, 210, "told")
+    expect(
+        await record(store, event), state=state, reason=reason, attempts=attempts,
+        settled_at=NOW + 7, due=None, status=210, detail="told",
+    )  # fmt: skip
     assert (await store.asking.counts()).pending == {}
     assert await claim(store, NOW + 10**6) == []
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "claimed"])
 async def test_retry_waits_until_it_is_due(store: Store, appender: Appender, *, held: bool) -> None:
-    """A retry is pending, can't be claimed before its time, and then carries its attempts and budget's start."""
+    """A retry can't be claimed before its time, and then has its attempts and budget's start."""
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
     await settle(store, delivery, retry(NOW + 60), status=500)
-    found = await record(store, event)
-    assert (found.state, found.due, found.settled_at) == (DeliveryState.PENDING, NOW + 60, None)
+    waiting = await record(store, event)
+    expect(waiting, state=DeliveryState.PENDING, due=NOW + 60, settled_at=None)
     early = await store.delivering.claim("inbox", after(59), 10, MANY)
     assert (early.deliveries, early.next_due) == ([], NOW + 60)
     (again,) = await claim(store, NOW + 60)
@@ -84,7 +86,7 @@ async def test_retry_waits_until_it_is_due(store: Store, appender: Appender, *, 
 
 
 async def test_failed_attempts_are_told_in_order(store: Store, appender: Appender) -> None:
-    """Each failed attempt has a record of its own; a success has none, its traces are the delivery's."""
+    """Each failed attempt has a record of its own; a success has none but the delivery's."""
     event = await appender.append({"inbox": True})
     await settle(store, appender.held(event), retry(NOW + 5), at=NOW + 1, status=500, detail="one")
     (second,) = await claim(store, NOW + 5)
@@ -104,15 +106,15 @@ async def test_long_detail_is_cut(store: Store, appender: Appender) -> None:
     """A target's page-long answer does not fill the store."""
     event = await appender.append({"inbox": True})
     await settle(store, appender.held(event), retry(NOW + 5), detail="x" * 10_000)
-    found = await record(store, event)
-    assert 100 <= len(found.detail) <= 1000
-    assert 100 <= len(found.tried[0].detail) <= 1000
+    delivery = await record(store, event)
+    assert 100 <= len(delivery.detail) <= 1000
+    assert 100 <= len(delivery.tried[0].detail) <= 1000
 
 
 async def test_detail_that_cannot_be_written_stops_nothing(
     store: Store, appender: Appender
 ) -> None:
-    """Text that no database takes, in a transform's error, neither loses the settle nor blocks those after it."""
+    """Text that no database takes, in a transform's error, loses no settle and blocks none."""
     event = await appender.append({"inbox": True})
     odd = start_settle(
         store,
@@ -189,9 +191,9 @@ async def test_each_claim_has_a_token_of_its_own(store: Store, appender: Appende
     """Two claims can be told apart, and from what is held in memory."""
     await appender.append()
     await appender.append()
-    (one,) = await claim(store, limit=1)
-    (two,) = await claim(store, limit=1)
-    assert len({one.token, two.token, appender.token}) == 3
+    (first,) = await claim(store, limit=1)
+    (second,) = await claim(store, limit=1)
+    assert len({first.token, second.token, appender.token}) == 3
 
 
 async def test_stale_owner_cannot_settle(store: Store, appender: Appender) -> None:
@@ -220,7 +222,7 @@ async def test_second_settle_of_a_held_delivery_changes_nothing(
 async def test_owner_from_before_a_restart_cannot_settle(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """What another process held or claimed is pending again after a restart; its late result is let go."""
+    """What it held or claimed is pending again after a restart; its late result is let go."""
     held = await appender.append({"inbox": True})
     stored = await appender.append({"inbox": False})
     (claimed,) = await claim(store)
@@ -242,18 +244,13 @@ async def test_owner_from_before_a_restart_cannot_settle(
 async def test_replay_begins_anew(
     store: Store, appender: Appender, end: Settlement, *, held: bool
 ) -> None:
-    """What has ended can be replayed: the same event and id, a fresh budget from now on, due at once."""
+    """What has ended can be replayed: the same event and id, a fresh budget, due at once."""
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
     await settle(store, delivery, end)
     assert await store.operating.replay(event.seq, 0, after(500)) is True
-    found = await record(store, event)
-    assert (found.state, found.attempts, found.reason, found.due) == (
-        DeliveryState.PENDING,
-        0,
-        "",
-        NOW + 500,
-    )
+    replayed = await record(store, event)
+    expect(replayed, state=DeliveryState.PENDING, attempts=0, reason="", due=NOW + 500)
     (again,) = await claim(store, NOW + 500)
     assert (again.event, again.attempts, again.since) == (event, 0, NOW + 500)
     await settle(store, again, DELIVERED)
@@ -261,7 +258,7 @@ async def test_replay_begins_anew(
 
 
 async def test_only_what_has_ended_is_replayed(store: Store, appender: Appender) -> None:
-    """Pending, claimed, held and unknown deliveries are left alone: nobody gets an event twice at once."""
+    """Pending, claimed, held and unknown ones are left alone: nothing is sent twice at once."""
     waiting = await appender.append()
     held = await appender.append({"inbox": True})
     assert await store.operating.replay(waiting.seq, 0, after(1)) is False
@@ -284,18 +281,14 @@ async def test_second_replay_waits_for_the_first(store: Store, appender: Appende
 
 
 async def test_bury_ends_what_has_no_target_any_more(store: Store, appender: Appender) -> None:
-    """Pending deliveries of removed targets are dead with the reason; the others stay as they are."""
+    """Pending deliveries of removed targets are dead with the reason; the others stay."""
     event = await appender.append({"inbox": False, "old": False, "older": False})
     await appender.append({"old": False})
     (taken,) = (await store.delivering.claim("older", NOW, 10, MANY)).deliveries
     buried = await store.operating.bury(["inbox"], DeliveryReason.TARGET_REMOVED.value, after(3))
     assert buried == {"old": 2, "older": 1}
-    found = await record(store, event, 1)
-    assert (found.state, found.reason, found.settled_at) == (
-        DeliveryState.DEAD,
-        "target_removed",
-        NOW + 3,
-    )
+    letter = await record(store, event, 1)
+    expect(letter, state=DeliveryState.DEAD, reason="target_removed", settled_at=NOW + 3)
     assert (await store.asking.counts()).pending == {"inbox": 1}
     await settle(store, taken, DELIVERED)
     assert (await record(store, event, 2)).state is DeliveryState.DEAD
@@ -323,8 +316,8 @@ async def test_replayed_delivery_of_a_held_event_outlives_a_restart(
     assert await store.operating.replay(event.seq, 1, after(1)) is True
     await engine.close(store)
     reopened = await engine.open()
-    (found,) = await reopened.asking.find(event.id)
-    assert [delivery.state.word for delivery in found.deliveries] == [
+    (stored,) = await reopened.asking.find(event.id)
+    assert [delivery.state.word for delivery in stored.deliveries] == [
         "delivered",
         "pending",
         "pending",
@@ -344,7 +337,7 @@ async def test_settled_is_called_once_it_is_on_disk(store: Store, appender: Appe
 async def test_what_is_due_later_than_its_target_ever_waits_is_due_now(
     store: Store, appender: Appender
 ) -> None:
-    """Each target has a limit of its own; what lies within it waits on, and so do targets without one."""
+    """Each target has a limit of its own; within it deliveries wait on, and without a limit."""
     for target in ("quick", "slow", "other"):
         await appender.append({target: False}, now=NOW + 100)
     assert await store.delivering.hasten({}, NOW) == 0

@@ -18,6 +18,7 @@ from tests.contract.stores.engine import (
     Engine,
     after,
     dead,
+    expect,
     retry,
     settle,
     soon,
@@ -28,14 +29,14 @@ MANY = 10**9
 
 
 async def states(store: Store, event: Event) -> list[str]:
-    (found,) = await store.asking.find(event.id)
-    return [delivery.state.word for delivery in found.deliveries]
+    (stored,) = await store.asking.find(event.id)
+    return [delivery.state.word for delivery in stored.deliveries]
 
 
 async def test_held_deliveries_are_pending_after_reopen(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """What was in memory alone when the process ended is in the store's queue afterwards, in order."""
+    """Deliveries that were in memory alone are in the store's queue afterwards, in order."""
     events = [await appender.append({"inbox": True}, now=NOW + n) for n in range(10)]
     await engine.close(store)
     reopened = await engine.open()
@@ -48,7 +49,7 @@ async def test_held_deliveries_are_pending_after_reopen(
 async def test_only_what_is_open_comes_back(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """Of events with several deliveries, those that ended stay ended, and the others are pending."""
+    """Of an event with several deliveries, those that ended stay so, the others are pending."""
     event = await appender.append({"inbox": True, "chat": False, "crm": True, "erp": True})
     await settle(store, appender.held(event, 0, "inbox"), DELIVERED)
     await settle(store, appender.held(event, 3, "erp"), dead(DeliveryReason.GONE))
@@ -75,7 +76,7 @@ async def test_recovery_reaches_back_behind_settled_events(
 async def test_mark_never_passes_what_is_in_memory(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """Whatever the order of appends and settles, in batches of any size, each open delivery comes back."""
+    """Appends and settles in any order, batches of any size: each open delivery comes back."""
     open_ones: set[str] = set()
     for batch in range(20):
         events = [appender.event() for _ in range(batch % 5 + 1)]
@@ -148,7 +149,7 @@ async def test_reopening_again_and_again_changes_nothing(
 
 
 async def test_second_open_is_refused(engine: Engine, store: Store, appender: Appender) -> None:
-    """Two relays on one store would deliver everything twice: the second is told, the first notices nothing."""
+    """Two relays on one store would deliver twice: the second is told, the first goes on."""
     with pytest.raises(StoreUnusable, match="in use by another relay"):
         await engine.open()
     await appender.append()
@@ -161,7 +162,7 @@ async def test_store_is_free_after_closing(engine: Engine, store: Store) -> None
     await engine.close(await engine.open())
 
 
-# --- a full disk -------------------------------------------------------------------------------------
+# --- a full disk ----------------------------------------------------------------------------------
 
 
 async def filled(engine: Engine, store: Store, appender: Appender) -> None:
@@ -176,7 +177,7 @@ async def filled(engine: Engine, store: Store, appender: Appender) -> None:
 
 
 async def test_full_disk_refuses_events(engine: Engine, store: Store, appender: Appender) -> None:
-    """While nothing can be committed, every append is StoreUnavailable, and nothing of it is stored."""
+    """While nothing can be committed, appends are StoreUnavailable, and leave nothing behind."""
     await filled(engine, store, appender)
     event = appender.event(raw=bytes(100_000))
     with pytest.raises(StoreUnavailable, match="could not commit"):
@@ -213,7 +214,7 @@ async def test_full_disk_recovers_by_itself(
 async def test_settles_are_kept_until_there_is_space(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """What became of a delivery is a fact: it is retained, tried again within a second or so, then on disk."""
+    """The outcome of a delivery is a fact: it is kept, tried again each second, then on disk."""
     events = [await appender.append({"inbox": True}) for _ in range(40)]
     await filled(engine, store, appender)
     details = "x" * 480
@@ -223,22 +224,19 @@ async def test_settles_are_kept_until_there_is_space(
     ]
     with pytest.raises(StoreUnavailable):
         await soon(appender.start(appender.event(raw=bytes(100_000))))
-    assert not any(one.is_set() for one in done)
+    assert not any(settled.is_set() for settled in done)
     await engine.free_disk(store)
-    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in done)), DEADLINE)
+    await asyncio.wait_for(asyncio.gather(*(settled.wait() for settled in done)), DEADLINE)
     assert store.writing.waiting == 0
     for event in events:
-        (found,) = await store.asking.find(event.id)
-        assert (found.deliveries[0].state, found.deliveries[0].due) == (
-            DeliveryState.PENDING,
-            NOW + 60,
-        )
+        (stored,) = await store.asking.find(event.id)
+        expect(stored.deliveries[0], state=DeliveryState.PENDING, due=NOW + 60)
 
 
 async def test_retained_settles_try_again_without_new_work(
     engine: Engine, appender: Appender, store: Store
 ) -> None:
-    """Nobody needs to knock: the store tries by itself until it holds, at its own pace and not in a loop."""
+    """The store tries by itself until it can commit, at its own pace and not in a busy loop."""
     await engine.close(store)
     commits: list[Commit] = []
     store = await engine.open(observe=commits.append)
@@ -259,13 +257,13 @@ async def test_retained_settles_try_again_without_new_work(
         await asyncio.sleep(0.01)
     assert loop.time() - began >= 0.5, "it does not try again at once"
     await engine.free_disk(store)
-    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in done)), DEADLINE)
+    await asyncio.wait_for(asyncio.gather(*(settled.wait() for settled in done)), DEADLINE)
 
 
 async def test_closing_with_a_full_disk_ends(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """A shutdown is not held up for ever by what can't be written; its delivery comes again after the start."""
+    """A settle that can't be written holds no shutdown up; its delivery is pending at the start."""
     events = [await appender.append({"inbox": True}) for _ in range(100)]
     await filled(engine, store, appender)
     done = [
@@ -273,13 +271,13 @@ async def test_closing_with_a_full_disk_ends(
         for event in events
     ]
     await asyncio.wait_for(engine.close(store), DEADLINE)
-    assert not any(one.is_set() for one in done)
+    assert not any(settled.is_set() for settled in done)
     reopened = await engine.open()
     assert (await reopened.asking.counts()).pending["inbox"] >= len(events)
 
 
 async def test_closing_commits_what_came_while_a_commit_was_under_way(engine: Engine) -> None:
-    """No settle is left behind when the store closes: what was delivered once is not delivered again."""
+    """No settle is left behind when the store closes: no delivery is made again for that."""
     store = await engine.open()
     appender = Appender(store)
     first, second = await appender.append({"inbox": True}), await appender.append({"inbox": True})
@@ -288,7 +286,7 @@ async def test_closing_commits_what_came_while_a_commit_was_under_way(engine: En
     await asyncio.sleep(0)
     done.append(start_settle(store, appender.held(second), DELIVERED))
     await engine.close(store)
-    assert all(one.is_set() for one in done)
+    assert all(settled.is_set() for settled in done)
     store = await engine.open()
     for event in (first, second):
         assert await states(store, event) == ["delivered"]

@@ -27,25 +27,25 @@ async def claim(store: Store, now: float = NOW + 100, target: str = "inbox") -> 
 
 
 async def claimed(store: Store, now: float = NOW + 100) -> list[str]:
-    return [one.event.id for one in await claim(store, now)]
+    return [delivery.event.id for delivery in await claim(store, now)]
 
 
 async def append(appender: Appender, *keys: str) -> list[Event]:
     """Append an event for each key, all in one batch."""
-    made = [appender.event(key=key) for key in keys]
-    await asyncio.gather(*(soon(appender.start(event, ordered=True)) for event in made))
-    return made
+    events = [appender.event(key=key) for key in keys]
+    await asyncio.gather(*(soon(appender.start(event, ordered=True)) for event in events))
+    return events
 
 
 async def test_only_the_first_of_a_key_may_go(store: Store, appender: Appender) -> None:
-    """Of several events of one key in one batch the first is claimed; of another key, its own first."""
+    """Of several events of a key in one batch the first is claimed; of another key, its first."""
     first, _, other, _ = await append(appender, "a", "a", "b", "a")
     assert await claimed(store) == [first.id, other.id]
     assert await claimed(store) == []
 
 
 async def test_later_batch_waits_for_the_one_before(store: Store, appender: Appender) -> None:
-    """An event that is accepted while another of its key is pending, in whatever state, waits for it."""
+    """An event that is accepted while another of its key is pending or claimed waits for it."""
     (first,) = await append(appender, "a")
     await append(appender, "a")
     assert await claimed(store) == [first.id]
@@ -108,7 +108,7 @@ async def test_order_outlives_a_restart(engine: Engine, store: Store, appender: 
 async def test_stale_settle_lets_nobody_pass(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """The result of an owner that lost the head to another changes nothing: the head is still open."""
+    """The result of an owner that lost the head to another leaves the head open."""
     await append(appender, "a", "a")
     (stale,) = await claim(store)
     await engine.close(store)
@@ -119,7 +119,7 @@ async def test_stale_settle_lets_nobody_pass(
 
 
 async def test_replayed_takes_its_old_place(store: Store, appender: Appender) -> None:
-    """A dead head that is replayed waits for the one that goes now, and comes before all younger ones."""
+    """A replayed head waits for the one that goes now, and comes before all younger ones."""
     first, _, third = await append(appender, "a", "a", "a")
     (head,) = await claim(store)
     await settle(store, head, dead())
@@ -144,12 +144,12 @@ async def test_replay_with_nobody_before_it_goes_at_once(store: Store, appender:
 
 async def test_duplicate_takes_no_place(store: Store, appender: Appender) -> None:
     """A duplicate in the same batch neither goes nor holds up its key."""
-    made = [appender.event(key="a", dedupe_id=name) for name in ("x", "x", "y")]
-    answers = [appender.start(event, until=2 * NOW, ordered=True) for event in made]
-    assert [await soon(one) for one in answers] == ["", made[0].id, ""]
+    events = [appender.event(key="a", dedupe_id=name) for name in ("x", "x", "y")]
+    answers = [appender.start(event, until=2 * NOW, ordered=True) for event in events]
+    assert [await soon(answer) for answer in answers] == ["", events[0].id, ""]
     (head,) = await claim(store)
     await settle(store, head, DELIVERED)
-    assert await claimed(store) == [made[2].id]
+    assert await claimed(store) == [events[2].id]
 
 
 async def test_parked_are_counted_as_pending(store: Store, appender: Appender) -> None:
@@ -160,7 +160,7 @@ async def test_parked_are_counted_as_pending(store: Store, appender: Appender) -
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed: int) -> None:
-    """Appends, retries, ends and replays in any sequence: never two of a key, and first attempts in order."""
+    """Appends, retries and ends in any sequence: never two of a key, first attempts in order."""
     chance = random.Random(seed)
     mine: list[Delivery] = []
     begun: dict[str, list[int]] = {"a": [], "b": []}
@@ -169,21 +169,24 @@ async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed
         if accepted < 40 and chance.random() < 0.5:
             accepted += len(await append(appender, *chance.choices("ab", k=chance.randrange(1, 4))))
         mine += await claim(store, NOW + step)
-        keys = [one.event.key for one in mine]
+        keys = [delivery.event.key for delivery in mine]
         assert len(set(keys)) == len(keys)
         if mine and chance.random() < 0.8:
-            one = mine.pop(chance.randrange(len(mine)))
-            if one.attempts == 0:
-                begun[one.event.key].append(one.event.seq)
+            delivery = mine.pop(chance.randrange(len(mine)))
+            if delivery.attempts == 0:
+                begun[delivery.event.key].append(delivery.event.seq)
             await settle(
-                store, one, chance.choice([DELIVERED, dead(), retry(NOW + step + 2)]), at=NOW + step
+                store,
+                delivery,
+                chance.choice([DELIVERED, dead(), retry(NOW + step + 2)]),
+                at=NOW + step,
             )
     for _ in range(accepted):
         mine += await claim(store, 2 * NOW)
-        for one in mine:
-            if one.attempts == 0:
-                begun[one.event.key].append(one.event.seq)
-            await settle(store, one, DELIVERED)
+        for delivery in mine:
+            if delivery.attempts == 0:
+                begun[delivery.event.key].append(delivery.event.seq)
+            await settle(store, delivery, DELIVERED)
         mine = []
     assert all(seqs == sorted(seqs) for seqs in begun.values())
     assert sum(map(len, begun.values())) == accepted
@@ -192,7 +195,7 @@ async def test_any_course_keeps_the_order(store: Store, appender: Appender, seed
         for seq in begun["a"] + begun["b"]
         for record in await store.asking.find(_id(store, seq))
     ]
-    assert {one.state for event in events for one in event.deliveries} <= {
+    assert {delivery.state for event in events for delivery in event.deliveries} <= {
         DeliveryState.DELIVERED,
         DeliveryState.DEAD,
     }

@@ -1,4 +1,4 @@
-"""Targets that are divided into lanes: each row is its lane's, whatever becomes of the target's division."""
+"""Targets that are divided into lanes: each row is its lane's, also after another division."""
 
 from collections.abc import Sequence
 
@@ -38,15 +38,15 @@ async def append(
 async def lanes(store: Store, partitions: int) -> list[set[str]]:
     """Claim all there is, and return the keys that each lane got."""
     claims = [await store.delivering.claim("hot", LATER, MANY, MANY, n) for n in range(partitions)]
-    return [{one.event.key or one.event.id for one in claim.deliveries} for claim in claims]
+    return [{own.event.key or own.event.id for own in claim.deliveries} for claim in claims]
 
 
 def expected(events: Sequence[Event], partitions: int) -> list[set[str]]:
     """Return which keys belong to which lane."""
-    made: list[set[str]] = [set() for _ in range(partitions)]
+    keys: list[set[str]] = [set() for _ in range(partitions)]
     for event in events:
-        made[partition_of(event.key, event.id, partitions)].add(event.key or event.id)
-    return made
+        keys[partition_of(event.key, event.id, partitions)].add(event.key or event.id)
+    return keys
 
 
 async def test_each_lane_claims_its_own(store: Store, appender: Appender) -> None:
@@ -70,7 +70,7 @@ async def test_what_was_in_memory_is_found_in_its_lane(engine: Engine) -> None:
 
 
 async def test_other_division_moves_what_waits(engine: Engine) -> None:
-    """More lanes, fewer, or one: everything pending is where the new division has it, batch after batch."""
+    """More lanes, fewer, or one: every pending delivery is where the new division has it."""
     store = await engine.open()
     await store.delivering.divide("hot", 4)
     keys = [f"key-{n}" for n in range(MOVED + 50)] + [""] * 5
@@ -84,7 +84,7 @@ async def test_other_division_moves_what_waits(engine: Engine) -> None:
 
 
 async def test_replay_goes_to_the_lane_of_today(store: Store, appender: Appender) -> None:
-    """What was dead before the target was divided anew is replayed in the lane that its key has now."""
+    """A dead letter from before another division is replayed in the lane of its key now."""
     key = next(
         key
         for key in map(str, range(100))

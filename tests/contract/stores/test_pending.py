@@ -1,4 +1,4 @@
-"""`writing.pending`, by which the public listener bounds the backlog, is right whatever settles come."""
+"""pending, by which the public listener bounds the backlog: right whatever settles come."""
 
 from relay.errors import DeliveryReason
 from relay.event import Owed
@@ -20,7 +20,7 @@ REMOVED = DeliveryReason.TARGET_REMOVED.value
 
 
 async def test_every_end_counts_once(store: Store, appender: Appender) -> None:
-    """Deliveries in memory and in the store count from their commit to their end, retries included."""
+    """Deliveries in memory and in the store count from their commit to their end, also retries."""
     event = await appender.append({"inbox": True, "chat": False})
     assert store.writing.pending == 2
     await settle(store, appender.held(event), retry(NOW + 5))

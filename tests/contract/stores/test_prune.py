@@ -41,7 +41,7 @@ async def prune(store: Store, retention: Retention = WEEK, now: float = NOW + 8 
 
 
 async def test_ended_events_go_when_they_are_old(store: Store, appender: Appender) -> None:
-    """Delivered, dropped, owing nothing: past their time such events go with all that hangs on them."""
+    """Delivered, dropped, owing nothing: past their time such events go with all their rows."""
     delivered = await appender.append({"inbox": True})
     dropped = await appender.append({"inbox": True})
     nothing = await appender.append({})
@@ -109,7 +109,7 @@ async def test_everything_may_be_kept_for_good(store: Store, appender: Appender)
 
 
 async def test_event_stays_while_its_id_counts_as_seen(store: Store, appender: Appender) -> None:
-    """A duplicate must be able to name the first event; once the window has passed, the event may go."""
+    """A duplicate must be able to name the first event, which may go once the window is past."""
     now = time.time()  # deduplication asks the real clock
     seen = await appender.append({}, now=now - 10 * DAY, dedupe_id="seen", until=now + DAY)
     past = await appender.append({}, now=now - 9 * DAY, dedupe_id="past", until=now - DAY)

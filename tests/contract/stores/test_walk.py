@@ -1,4 +1,4 @@
-"""walk: accepted events in the order of acceptance, in pages that are bounded whatever stands in the store."""
+"""walk: accepted events in the order of acceptance, in pages that are bounded."""
 
 import pytest
 
@@ -55,11 +55,11 @@ async def test_walk_is_filtered(
             [("hello", "push"), ("github", "push"), ("hello", "tag"), ("hello", "push")]
         )
     ]
-    asked = Query(
+    limited = Query(
         route=query.route, type=query.type, since=query.since, until=query.until, limit=limit
     )
-    found = [event for page in await _walk(store, asked) for event in page]
-    assert found == [events[n] for n in expected]
+    walked = [event for page in await _walk(store, limited) for event in page]
+    assert walked == [events[n] for n in expected]
 
 
 async def test_page_ends_with_its_bytes(store: Store, appender: Appender) -> None:

@@ -1,4 +1,4 @@
-"""What many events at once cost SQLite, counted: statements and transactions don't grow with the events."""
+"""The cost of many events at once, counted in statements: it does not grow with the events."""
 
 import asyncio
 import math
@@ -25,7 +25,7 @@ TOGETHER = 64
 async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
     tmp_path: Path, prefix: str, most: int
 ) -> None:
-    """BEGIN, the events, COMMIT; ids are looked up and remembered by one statement each. So it is with settles."""
+    """BEGIN, the events, COMMIT; one statement looks ids up, one remembers them. Settles too."""
     # Once a second the mark moves, by one more statement.
     store = SqliteStore(tmp_path / "relay.db", mark_every=math.inf)
     await store.open()
@@ -39,8 +39,8 @@ async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
     assert len(statements) <= most, statements
     statements.clear()
     ended = [start_settle(store, make.held(event), DELIVERED) for event in events]
-    for one in ended:
-        await asyncio.wait_for(one.wait(), DEADLINE)
+    for settled in ended:
+        await asyncio.wait_for(settled.wait(), DEADLINE)
     assert len(statements) <= 3, statements
     await store.close()
 
@@ -52,7 +52,7 @@ async def test_sixty_four_events_at_once_are_one_transaction_of_few_statements(
 async def test_what_waits_is_counted_without_reading_its_rows(
     tmp_path: Path, statement: str
 ) -> None:
-    """Whoever goes through an index has all he needs there; else he seeks in it: a million waiting cost little."""
+    """An index holds all that a walk through it needs, or is only searched: no row is read."""
     engine = SqliteEngine(tmp_path / "relay.db")
     store = await engine.open()
     values = ("inbox", NOW, NOW)[: statement.count("?")]

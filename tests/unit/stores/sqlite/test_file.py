@@ -58,9 +58,9 @@ def files(folder: Path) -> Mapping[str, bytes]:
     }
 
 
-async def refused(path: Path, said: str) -> None:
+async def refused(path: Path, text: str) -> None:
     before = files(path.parent)
-    with pytest.raises(StoreUnusable, match=said):
+    with pytest.raises(StoreUnusable, match=text):
         await SqliteStore(path).open()
     assert files(path.parent) == before, "the file was changed"
 
@@ -172,7 +172,7 @@ async def test_file_is_whole_after_a_full_disk(path: Path, engine: SqliteEngine)
 
 
 async def test_files_are_for_their_owner_alone(path: Path, engine: SqliteEngine) -> None:
-    """Bodies of webhooks are nobody else's concern: the database and its WAL are not readable to others."""
+    """Bodies of webhooks are nobody else's concern: others can't read the database or its log."""
     store = await engine.open()
     await Appender(store).append()
     modes = permissions(path.parent)
@@ -181,7 +181,7 @@ async def test_files_are_for_their_owner_alone(path: Path, engine: SqliteEngine)
 
 
 async def test_mark_never_passes_what_is_in_memory_alone(path: Path) -> None:
-    """Batches that follow each other without a pause, the mark moving with each: nothing is lost by a crash."""
+    """Batches without a pause between them, the mark moving with each: a crash loses nothing."""
     store = SqliteStore(path, mark_every=0.0)
     await store.open()
     appender = Appender(store)
@@ -201,7 +201,7 @@ async def test_mark_never_passes_what_is_in_memory_alone(path: Path) -> None:
 async def test_space_of_what_was_pruned_is_given_back_while_commits_go_on(
     engine: SqliteEngine, path: Path
 ) -> None:
-    """Large bodies too: the file shrinks to what is kept, step by step, and commits come between the steps."""
+    """Large bodies too: the file shrinks step by step, and commits come between the steps."""
     store = await engine.open()
     appender = Appender(store)
     for _ in range(40):
