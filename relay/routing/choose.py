@@ -15,7 +15,7 @@ _MOST_CHOICES = 256  # of one route that are remembered
 
 
 class ForwardOutcome(StrEnum):
-    """What a forward decides about an event; the label `outcome` of `relay_forwards_total`."""
+    """The decision of a forward about an event; the label `outcome` of `relay_forwards_total`."""
 
     OWED = "owed"
     SKIPPED = "skipped"

@@ -99,7 +99,7 @@ def _parse(recipe: Recipe) -> tuple[str, ...]:
     if unknown := names - PLACEHOLDERS:
         known = " ".join(f"{{{name}}}" for name in sorted(PLACEHOLDERS))
         raise OptionInvalid("signed", f"{{{min(unknown)}}} is not known; there are {known}")
-    # What is not signed can be exchanged for another: an old request would pass under a new time.
+    # A part that is not signed can be exchanged: an old request would pass under a new time.
     if recipe.timestamp_header and "timestamp" not in names:
         raise OptionInvalid(
             "signed", "must contain {timestamp}, or the timestamp could be exchanged"
