@@ -21,7 +21,8 @@ from relay.http.listener import Listener
 from relay.lanes.fit import Lanes
 from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
-from relay.public.server import Server, ServerLimits
+from relay.public.admission import ServerLimits
+from relay.public.server import Server
 from relay.routing.route import Route
 from relay.stores.records import Commit, Retention
 from relay.stores.sqlite.engine import SqliteStore
