@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 
-from relay.errors import StoreUnusable
+from relay.errors import StoreUnavailable, StoreUnusable
 from relay.stores.records import Retention
 from relay.stores.sqlite.engine import SqliteStore
 from tests.contract.stores.engine import NOW, Appender, SqliteEngine, after, soon
@@ -146,6 +146,16 @@ async def test_reader_cannot_write(engine: SqliteEngine) -> None:
         store.database.opened.reader.execute("DELETE FROM event")
     assert store.database.opened.reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
     await engine.close(store)
+
+
+async def test_read_that_fails_is_the_stores_fault(engine: SqliteEngine) -> None:
+    """SQLite's own errors stop here, also once the file is closed."""
+    store = await engine.open()
+    with pytest.raises(StoreUnavailable, match="could not be read: no such table"):
+        await store.database.read(lambda connection: connection.execute("SELECT 1 FROM missing"))
+    await engine.close(store)
+    with pytest.raises(StoreUnavailable, match="could not be read"):
+        await store.asking.counts()
 
 
 async def test_sqlite_is_one_without_the_wal_reset_bug() -> None:
