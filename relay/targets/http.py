@@ -42,6 +42,7 @@ from relay.targets.target import (
     RetryOption,
     Section,
 )
+from relay.verify.scheme import KeyInvalid
 from relay.verify.standard_webhooks import decode_key, signatures
 
 _STANDING = {
@@ -187,21 +188,19 @@ class HttpOptions(Options):
             value = section.secret(path, reference)
             try:
                 keys.append(decode_key(value))
-            except ValueError as error:
-                section.problem(path, str(error), "use managed:NAME, or a whsec_… secret")
-        headers = dict(self.headers)
-        if self.auth is not None:
-            headers |= self.auth.headers(section)
-        return HttpSettings(section.name, self, headers, tuple(keys), section.egress)
+            except KeyInvalid as error:
+                section.problem(path, str(error), error.remedy)
+        credentials = self.auth.headers(section) if self.auth is not None else {}
+        return HttpSettings(section.name, self, credentials, tuple(keys), section.egress)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """A URL target; `headers` are its own, credentials among them."""
+    """A URL target; `credentials` are headers, by their names."""
 
     name: str
     options: HttpOptions = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
+    credentials: Mapping[str, str] = field(repr=False)
     signing_keys: tuple[bytes, ...] = field(repr=False)
     egress: Egress
 
@@ -231,7 +230,7 @@ class HttpTarget:
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._method = settings.options.method
-        self._own = settings.headers
+        self._own = {**settings.options.headers, **settings.credentials}
         self._keys = settings.signing_keys
         self._exchanges: Exchanges | None = None
 
@@ -255,9 +254,17 @@ class HttpTarget:
             at,
             duration,
             reply.status,
-            detail=reply.body.decode("utf-8", "replace")[:_DETAIL].strip(),
+            detail=self._detail(reply.body),
             retry_after=retry_after(wait, wall()) if wait else None,
         )
+
+    def _detail(self, body: bytes) -> str:
+        """Return a failed response's beginning for people, without credentials that it echoes."""
+        text = body.decode("utf-8", "replace")
+        for value in self._settings.credentials.values():
+            secret = value.removeprefix("Bearer ").removeprefix("Basic ")
+            text = text.replace(secret or value, "…")
+        return text[:_DETAIL].strip()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,8 @@
 A section of `targets:` goes one way: it is read as its kind's `Options`, which state each default
 once; they become `TargetSettings`, references followed and paths absolute; these open a `Target`
 for each lane, which makes attempts. A kind is one module of this package with a `KIND`:
-`relay.targets.kinds` finds it, and no other module names it.
+`relay.targets.kinds` finds it, and no other module names it. All kinds are imported at the start,
+so that a client library of one kind is imported where its target is opened.
 """
 
 from collections.abc import Collection, Sequence

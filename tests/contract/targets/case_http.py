@@ -60,7 +60,9 @@ class HttpCase(Case):
         }
 
     async def fail(self) -> None:
-        self._server.otherwise = Reply(500, body=b"down")
+        self._server.otherwise = Reply(
+            500, body=f"got {self.secrets['RELAY_TEST_BEARER']}".encode()
+        )
 
     async def mend(self) -> None:
         self._server.otherwise = Reply()
