@@ -11,10 +11,11 @@ code in time.
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
+
+from relay.clock import steady
 
 T = TypeVar("T")
 _AGAIN = 0.1  # seconds between alarms once the time is over
@@ -35,9 +36,10 @@ class TimeLimitExceeded(BaseException):
 class _Clock:
     """The process' one alarm clock.
 
-    `deadline` is that of the code that runs, in seconds by the monotonic clock. It is 0 when none
-    runs: a late alarm must hit nobody else. `owned` says that the alarm is the process' own;
-    while it is `ticking`, `idle` counts the ticks since the last limit, up to `most_idle`.
+    `deadline` is that of the code that runs, in seconds since the epoch by the steady clock. It
+    is 0 when none runs: a late alarm must hit nobody else. `owned` says that the alarm is the
+    process' own; while it is `ticking`, `idle` counts the ticks since the last limit, and after
+    `most_idle` of them it stops.
     """
 
     __slots__ = ("deadline", "idle", "most_idle", "owned", "ticking")
@@ -58,7 +60,7 @@ class _Clock:
 
     def alarm(self, number: int, frame: FrameType | None) -> None:
         """Raise in the code whose time is over."""
-        if self.deadline and time.monotonic() >= self.deadline - _EARLY:
+        if self.deadline and steady() >= self.deadline - _EARLY:
             raise TimeLimitExceeded
         self.idle += 1
         if self.ticking and self.idle > self.most_idle and not self.deadline:
@@ -82,7 +84,7 @@ def limited(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
     if not clock.owned:
         return _borrowed(seconds, function, *arguments)
     outer = clock.deadline
-    clock.deadline = time.monotonic() + seconds
+    clock.deadline = steady() + seconds
     clock.tick()
     try:
         return function(*arguments)
@@ -94,7 +96,7 @@ def _borrowed(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
     clock = _clock
     outer = clock.deadline
     before = signal.signal(signal.SIGALRM, clock.alarm)
-    clock.deadline = time.monotonic() + seconds
+    clock.deadline = steady() + seconds
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         return function(*arguments)

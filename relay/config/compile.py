@@ -22,7 +22,7 @@ _FACTS = ("id", "type", "key")
 
 @dataclass(slots=True)
 class Compiler:
-    """Compiles the routes of one config; notes what is wrong with each in its source."""
+    """Compiles the routes of one config; notes the problems of each in its source."""
 
     secrets: Secrets
     targets: Collection[str] | None  # None: they could not be read
@@ -95,7 +95,7 @@ class _Forwards:
     targets: Collection[str] | None
 
     def compile(self) -> tuple[Forward, ...]:
-        """Return the forwards, after noting what is wrong with any."""
+        """Return the forwards, after noting every problem."""
         names = _names(self.files)
         uses = Counter(names)
         for n, (name, file) in enumerate(zip(names, self.files, strict=True)):

@@ -17,6 +17,7 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
+from relay.clock import Wall
 from relay.errors import ExpressionFailed, RelayError
 from relay.event import Event
 from relay.expression.path import NothingThere, compile_path
@@ -77,11 +78,11 @@ class Scope:
     __slots__ = ("_activation", "_cel_values", "_nul", "_received_at", "_stand_in", "values")
 
     def __init__(
-        self, values: Mapping[str, Any], *, nul: bool = True, received_at: float | None = None
+        self, values: Mapping[str, Any], *, nul: bool = True, received_at: Wall | None = None
     ) -> None:
         """Take the values by their names, and the time of acceptance, if they are an event's.
 
-        `received_at` is in seconds since the epoch. `nul` says that a text among the values may
+        `received_at` is in seconds since the epoch by the wall clock. `nul` says that a text among the values may
         hold the character NUL, which takes time to look after.
         """
         self.values = values
@@ -110,7 +111,7 @@ class Scope:
         return Scope(values, nul=self._nul, received_at=event.received_at)
 
     def evaluate(self, expression: Any) -> Any:
-        """Return the value of what CEL compiled; raise ExpressionFailed if it has none."""
+        """Return the value of CEL's own `expression`; raise ExpressionFailed if it has none."""
         if self._activation is None:
             self._activation = self._activate()
         try:

@@ -1,1 +1,1 @@
-"""From a verified request to what each target gets; no network, no store."""
+"""From a request to each target's request: checked, chosen, transformed; no network, no store."""

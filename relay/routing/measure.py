@@ -125,9 +125,10 @@ def observe(measures: Sequence[Measure], scope: Scope, seconds: float) -> Observ
 def observe_event(
     measures: Sequence[Measure], event: Event, scope: Scope, seconds: float
 ) -> Observed:
-    """Return the observations of an event that was just received; `scope` is its request's.
+    """Return the observations of an event that was just received, within `seconds`.
 
-    Of its headers, metrics see only those that are stored: so a restored gauge is the same.
+    `scope` is that of its request, but metrics see only the headers that are stored: so a
+    restored gauge is the same.
     """
     stored = scope.widened({"headers": event.headers, "query": event.query}).of(event)
     return observe(measures, stored, seconds)

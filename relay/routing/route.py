@@ -96,7 +96,7 @@ class Route:
 
     @cached_property
     def reads_json(self) -> bool:
-        """Whether a body that is not JSON is malformed: what the author wrote needs its value."""
+        """Whether a body that is not JSON is malformed: the author's own rules need its value."""
         facts = {"id": self.id, "type": self.type, "key": self.key}
         own = (fact for name, fact in facts.items() if name not in self.by_default)
         return (

@@ -119,7 +119,7 @@ def _describe(error: BaseException) -> str:
     ]
     if not frames:
         return describe_error(error)
-    # The outermost frame is the transform itself; what it calls elsewhere is a library's.
+    # The outermost frame is the transform itself; the code that it calls elsewhere is a library's.
     folder = Path(frames[0].filename).parent
     last = [frame for frame in frames if Path(frame.filename).parent == folder][-1]
     place = f"{Path(last.filename).name}:{last.lineno} in {last.name}"

@@ -1,4 +1,4 @@
-"""A route's model: what it takes, what it refuses, and what it shares with nobody."""
+"""A route's model: bodies that it takes and refuses, and its own copy of them."""
 
 from typing import Annotated, Any, Literal
 

@@ -82,7 +82,7 @@ def refusal(work: Callable[[], object]) -> RequestReason | None:
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
 def test_what_is_no_strict_json_is_malformed(body: bytes) -> None:
-    """What parsers disagree on is refused as malformed, with a short detail."""
+    """Bodies that parsers disagree on are refused as malformed, with a short detail."""
     with pytest.raises(Rejected) as caught:
         decode_json(body)
     assert caught.value.reason is RequestReason.MALFORMED
@@ -99,7 +99,7 @@ def test_any_bytes_give_a_value_or_rejected(body: bytes) -> None:
 
 @given(text=st.text(alphabet='{}[]",:.0123456789eE+-\\u dtrfalsnNIy\n', max_size=60))
 def test_near_json_gives_what_json_gives_or_rejected(text: str) -> None:
-    """What is taken is what Python's own parser reads; it never means something else here."""
+    """A body that is taken means the same to Python's own parser."""
     try:
         value = decode_json(text.encode())
     except Rejected:
@@ -137,7 +137,7 @@ def test_valid_json_round_trips(value: object, indent: int | None, *, ascii_only
     ],
 )
 def test_unusual_but_valid_json_is_taken(text: str) -> None:
-    """What RFC 8259 allows without doubt is taken, however odd it looks."""
+    """A body that RFC 8259 allows without doubt is taken, however odd it looks."""
     assert decode_json(text.encode()) == json.loads(text)
 
 

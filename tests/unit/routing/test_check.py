@@ -79,7 +79,7 @@ def test_quarantine_keeps_what_is_verified_but_invalid() -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"a": 1, "a": 2}'])
 def test_quarantine_does_not_keep_what_is_malformed(body: bytes) -> None:
-    """What is not even JSON is malformed, on a route that quarantines too."""
+    """A body that is not even JSON is malformed, on a route that quarantines too."""
     assert (
         rejection(route(validator=NeedsName(), quarantines=True), body).reason
         is RequestReason.MALFORMED
@@ -87,7 +87,7 @@ def test_quarantine_does_not_keep_what_is_malformed(body: bytes) -> None:
 
 
 def test_valid_body_gives_the_validators_payload() -> None:
-    """Transforms see what the validator made of the body; expressions see the body itself."""
+    """Transforms see the validator's value of the body; expressions see the body itself."""
     verified = checked(route(validator=NeedsName()), b'{"name": "Lan"}')
     assert verified.body == {"checked": "Lan"}
     assert Expression("body.name", "request").value(verified.scope) == "Lan"

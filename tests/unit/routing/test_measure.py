@@ -118,7 +118,7 @@ def test_one_metric_that_fails_spoils_no_other() -> None:
 
 
 def test_series_goes_away_where_remove_holds() -> None:
-    """The value is not looked at: what is over may have none."""
+    """The value is not looked at: a thing that is over may have none."""
     metric = measure(value="body.due", labels={"id": "body.id"}, remove="!has(body.due)")
     assert values(metric, {"id": "a", "due": 5}) == [(("a",), 5.0)]
     assert values(metric, {"id": "a"}) == [(("a",), None)]
@@ -132,7 +132,7 @@ def test_labels_are_text_that_every_reader_takes() -> None:
 
 
 def test_endless_list_is_cut_off_by_the_routes_time() -> None:
-    """What takes too long is a failure, and what was observed until then stands."""
+    """Observing that takes too long is a failure; the observations until then stand."""
 
     class Slow(Scope):
         def widened(self, values: Any) -> Scope:

@@ -101,7 +101,7 @@ def test_transform_that_returns_none_drops() -> None:
 
 @pytest.mark.parametrize("result", [5, 1.5, True, object(), {1, 2}, (1, 2)], ids=repr)
 def test_transform_that_returns_something_else_fails(result: Any) -> None:
-    """Any other answer is told with its type and with what there may be."""
+    """The fault names the type of any other result, and the types that there may be."""
     with pytest.raises(
         TransformFailed, match=f"returned a {type(result).__name__}; it may return dict"
     ):
@@ -117,7 +117,7 @@ def _divides(event: Event) -> Any:
 
 
 def test_transform_that_raises_tells_its_own_line() -> None:
-    """What was raised is told with file, line and function of the route's code."""
+    """An error is told with file, line and function of the route's code."""
     line = _divides.__code__.co_firstlineno + 1
     with pytest.raises(
         TransformFailed, match=rf"ZeroDivisionError: .* \(test_transform\.py:{line} in _divides\)"
@@ -146,7 +146,7 @@ def test_whatever_a_transform_raises_only_its_delivery_pays(error: type[BaseExce
 
 
 def test_transform_sees_the_validated_payload() -> None:
-    """`event.body` is what the validator made, read again from the stored bytes."""
+    """`event.body` is the validator's value, of the stored bytes."""
     seen: list[Any] = []
     transformed(lambda event: seen.append(event.body), b'{"name": "Lan"}', validator=NeedsName())
     assert seen == [{"checked": "Lan"}]
@@ -186,7 +186,7 @@ def test_new_body_that_is_no_json_fails(result: Any) -> None:
 
 
 class Order(BaseModel):
-    """What a route's own model may hold."""
+    """Values that a route's own model may hold."""
 
     at: datetime
     id: UUID
@@ -292,7 +292,7 @@ def test_body_expression_makes_the_body() -> None:
 
 @pytest.mark.parametrize("source", ["body.missing", "1.0 / 0.0", '{"a": 1.0 / 0.0}'])
 def test_body_expression_without_a_json_value_fails(source: str) -> None:
-    """What has no value, or none that JSON knows, is transform_failed."""
+    """An expression without a value, or with none that JSON knows, is transform_failed."""
     forward = Forward("chat", "chat", body=Expression(source))
     with pytest.raises(TransformFailed):
         prepare(route(forward), forward, event())
@@ -327,7 +327,7 @@ def test_header_expressions_add_to_the_senders_headers() -> None:
 
 
 def test_header_expression_wins_over_the_transforms() -> None:
-    """What the file says about a header stands."""
+    """The route's file has the last word on a header."""
     forward = Forward(
         "chat",
         "chat",
@@ -347,7 +347,7 @@ def test_header_expression_without_a_value_fails() -> None:
 
 
 def test_header_expression_cannot_end_its_line() -> None:
-    """What a sender writes into its body can't become a header of its own."""
+    """A sender's text in a body can't become a header of its own."""
     forward = Forward("inbox", "inbox", headers=(("x-kind", Expression("body.kind")),))
     with pytest.raises(TransformFailed, match="control characters"):
         prepare(route(forward), forward, event(b'{"kind": "a\\r\\nx-evil: 1"}'))
