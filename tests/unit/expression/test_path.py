@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.errors import ExpressionFailed
@@ -42,6 +42,10 @@ def by_cel(expression: Expression, scope: Scope) -> Any:
 
 
 @given(BODIES, PATHS | COMPARED)
+# To Python, true is 1 and false 0.
+@example(body=True, source="body == 1")
+@example(body={"a": 0}, source="body.a != false")
+@example(body={"a": 1.0}, source="body.a == 1")
 def test_answer_is_cels(body: Any, source: str) -> None:
     """Whatever the body: the same value of the same type, and an error where CEL has one."""
     answer = compile_path(source)
