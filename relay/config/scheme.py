@@ -44,9 +44,9 @@ class Verification:
         if not isinstance(verify, SecretOptions):
             if file.senders is None:
                 return {"": (("verify",), ())}
-            said = f"the scheme {verify.scheme} can't tell senders apart"
+            message = f"the scheme {verify.scheme} can't tell senders apart"
             remedy = "choose another scheme, or remove `senders`"
-            self.source.problem(("senders",), said, remedy, key=True)
+            self.source.problem(("senders",), message, remedy, key=True)
             return {}
         if file.senders is None:
             if verify.secrets is not None:
@@ -56,8 +56,8 @@ class Verification:
             return {}
         if verify.secrets is not None:
             remedy = "keep one of the two: with senders, each has secrets of its own"
-            said = "verify.secrets and senders are both given"
-            self.source.problem(("verify", "secrets"), said, remedy, key=True)
+            message = "verify.secrets and senders are both given"
+            self.source.problem(("verify", "secrets"), message, remedy, key=True)
         return {
             name: (("senders", name, "secrets"), sender.secrets)
             for name, sender in file.senders.items()

@@ -41,8 +41,8 @@ class Choice:
         model = self.model_of(value)
         if model is None:
             expected = ", ".join(f"'{name}'" for name in self.names())
-            said = {"discriminator": f"'{self.key}'", "tag": str(value[self.key])}
-            raise PydanticKnownError("union_tag_invalid", {**said, "expected_tags": expected})
+            context = {"discriminator": f"'{self.key}'", "tag": str(value[self.key])}
+            raise PydanticKnownError("union_tag_invalid", {**context, "expected_tags": expected})
         return model.model_validate(value)
 
     def __get_pydantic_core_schema__(

@@ -83,12 +83,12 @@ def _are_keys(chosen: Options, secrets: list[bytes]) -> bool:
 def _tolerance(values: dict[str, Any]) -> float | None:
     inner = (_tolerance(value) for value in values.values() if isinstance(value, dict))
     own: float | None = values.get("tolerance")
-    return own if own is not None else next((one for one in inner if one is not None), None)
+    return own if own is not None else next((value for value in inner if value is not None), None)
 
 
 ALL: dict[str, Subject] = {name: subject(_needed(name)) for name in names()}
 for number, variant in enumerate(VARIANTS):
     ALL[f"{variant['scheme']}-{number}"] = subject(variant)
-SECRET = {name: one for name, one in ALL.items() if isinstance(one.options, SecretOptions)}
-SIGNING = {name: one for name, one in SECRET.items() if not one.is_shared}
-TIMED = {name: one for name, one in SECRET.items() if one.tolerance is not None}
+SECRET = {name: scheme for name, scheme in ALL.items() if isinstance(scheme.options, SecretOptions)}
+SIGNING = {name: scheme for name, scheme in SECRET.items() if not scheme.is_shared}
+TIMED = {name: scheme for name, scheme in SECRET.items() if scheme.tolerance is not None}

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from relay.clock import Wall
-from relay.errors import NotVerified
+from relay.errors import NotVerified, Rejected, RequestReason
 from relay.http.headers import kept
+from relay.routing.check import check
+from relay.routing.route import Route
 from relay.verify import Incoming, Scheme
 from relay.verify.options import SecretOptions
 from relay.verify.schemes import names, options
@@ -55,6 +57,13 @@ def pair(name: str) -> tuple[Subject, Scheme]:
     """Return a subject, and its scheme over the first of its secrets."""
     subject = ALL[name]
     return subject, subject.make(subject.secrets[0])
+
+
+def handshakes(text: str) -> list[dict[str, Any]]:
+    """Return the bodies by which providers ask, each for an answer made of `text`."""
+    inside = {"challenge": text, "crc_token": text, "payload": {"plainToken": text}}
+    words: list[Any] = ["url_verification", "endpoint.url_validation", "challenge", 1]
+    return [{key: word, **inside} for key in ("type", "event") for word in words]
 
 
 # What verifies
@@ -292,6 +301,17 @@ def test_ordinary_body_is_no_handshake(name: str, value: Any) -> None:
     assert scheme.handshake(value) is None
 
 
+@every_secret
+def test_unsigned_handshake_is_not_answered(name: str) -> None:
+    """A stranger who asks as a provider would learns nothing, whatever the scheme would answer."""
+    _, scheme = pair(name)
+    route = Route(name="in", path="/in", schemes={"": scheme}, forwards=())
+    for value in handshakes("word"):
+        with pytest.raises(Rejected) as caught:
+            check(route, "", Incoming({}, json.dumps(value).encode()), {}, NOW)
+        assert caught.value.reason is RequestReason.NOT_VERIFIED
+
+
 @every
 @pytest.mark.parametrize("body", ['{"id": 1}', f"v0:{int(NOW)}:{{}}", "one"])
 def test_handshake_is_no_signing_oracle(name: str, body: str) -> None:
@@ -300,12 +320,10 @@ def test_handshake_is_no_signing_oracle(name: str, body: str) -> None:
     signed = [*scheme.sign(body.encode(), "msg_1", NOW).headers.values()]
     signed += scheme.sign(b"{}", "msg_1", NOW).headers.values()
     digests = [part for value in signed for part in re.split(r"[=,; ]", value) if len(part) > 15]
-    asked = {"challenge": body, "crc_token": body, "payload": {"plainToken": body}}
-    for kind in ("type", "event"):
-        for word in ("url_verification", "endpoint.url_validation", "challenge", 1):
-            answer = scheme.handshake({kind: word, **asked})
-            told = answer.body.decode() if answer else ""
-            assert [digest for digest in digests if digest in told] == []
+    for value in handshakes(body):
+        answer = scheme.handshake(value)
+        text = answer.body.decode() if answer else ""
+        assert [digest for digest in digests if digest in text] == []
 
 
 # Options and the table
@@ -314,9 +332,9 @@ def test_handshake_is_no_signing_oracle(name: str, body: str) -> None:
 @every
 def test_unknown_options_are_refused(name: str) -> None:
     """A key that the scheme does not know is an error, and not silently without effect."""
-    given = ALL[name].options.model_dump(mode="json", exclude_unset=True)
+    words = ALL[name].options.model_dump(mode="json", exclude_unset=True)
     with pytest.raises(ValidationError) as caught:
-        type(ALL[name].options).model_validate({**given, "unknown": 1})
+        type(ALL[name].options).model_validate({**words, "unknown": 1})
     assert ("unknown",) in [error["loc"] for error in caught.value.errors()]
 
 

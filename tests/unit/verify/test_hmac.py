@@ -19,21 +19,21 @@ def scheme(**verify: Any) -> Scheme:
     return HmacOptions.model_validate(words).build([b"secret"])
 
 
-def refused(one: Scheme, incoming: Incoming) -> None:
+def refused(mac: Scheme, incoming: Incoming) -> None:
     with pytest.raises(NotVerified):
-        one.verify(incoming, NOW)
+        mac.verify(incoming, NOW)
 
 
 def test_id_time_method_and_url_are_signed() -> None:
     """Another id, time, method or URL of the config under the same signature is refused."""
     signed = "{method} {url} {id}.{timestamp}.{body}"
     words = {"id": {"header": "x-id"}, "timestamp": {"header": "x-time"}, "signed": signed}
-    one = scheme(**words, url="https://relay.example.org/in/hello")
-    headers = one.sign(b"{}", "msg_1", NOW).headers
-    one.verify(Incoming(headers, b"{}"), NOW)
-    refused(one, Incoming({**headers, "x-id": "msg_2"}, b"{}"))
-    refused(one, Incoming({**headers, "x-time": "1700000001"}, b"{}"))
-    refused(one, Incoming(headers, b"{}", method="PUT"))
+    mac = scheme(**words, url="https://relay.example.org/in/hello")
+    headers = mac.sign(b"{}", "msg_1", NOW).headers
+    mac.verify(Incoming(headers, b"{}"), NOW)
+    refused(mac, Incoming({**headers, "x-id": "msg_2"}, b"{}"))
+    refused(mac, Incoming({**headers, "x-time": "1700000001"}, b"{}"))
+    refused(mac, Incoming(headers, b"{}", method="PUT"))
     refused(scheme(**words, url="https://evil.example.org/"), Incoming(headers, b"{}"))
 
 
@@ -57,34 +57,34 @@ def test_id_header_is_the_default_id() -> None:
 
 def test_body_that_looks_like_a_placeholder_is_a_body() -> None:
     """Nothing in an id or body is expanded a second time."""
-    one = scheme(signed="{id}.{body}", id={"header": "x-id"})
-    headers = one.sign(b"{id}", "{body}", NOW).headers
-    one.verify(Incoming(headers, b"{id}"), NOW)
-    refused(one, Incoming({**headers, "x-id": "{id}"}, b"{body}"))
+    mac = scheme(signed="{id}.{body}", id={"header": "x-id"})
+    headers = mac.sign(b"{id}", "{body}", NOW).headers
+    mac.verify(Incoming(headers, b"{id}"), NOW)
+    refused(mac, Incoming({**headers, "x-id": "{id}"}, b"{body}"))
 
 
 def test_template_text_is_taken_literally() -> None:
     """Text between placeholders is signed as it stands, braces in it included."""
-    one = scheme(signed='{"v":1}{body}{}')
-    headers = one.sign(b"{}", "msg_1", NOW).headers
-    one.verify(Incoming(headers, b"{}"), NOW)
+    mac = scheme(signed='{"v":1}{body}{}')
+    headers = mac.sign(b"{}", "msg_1", NOW).headers
+    mac.verify(Incoming(headers, b"{}"), NOW)
     refused(scheme(), Incoming(headers, b"{}"))
 
 
 @pytest.mark.parametrize("text", ["{}00", "00{}", "{} ", " {}", "0x{}", "{}zz"])
 def test_hex_is_exact(text: str) -> None:
     """The signature's digits are taken as they stand: nothing before, between or after them."""
-    one = scheme()
-    right = one.sign(b"{}", "", NOW).headers["x-signature"]
-    refused(one, Incoming({"x-signature": text.format(right)}, b"{}"))
-    refused(one, Incoming({"x-signature": f"{right[:2]} {right[2:]}"}, b"{}"))
+    mac = scheme()
+    right = mac.sign(b"{}", "", NOW).headers["x-signature"]
+    refused(mac, Incoming({"x-signature": text.format(right)}, b"{}"))
+    refused(mac, Incoming({"x-signature": f"{right[:2]} {right[2:]}"}, b"{}"))
 
 
 def test_hex_may_be_in_capitals() -> None:
     """Upper-case digits stand for the same bytes."""
-    one = scheme()
-    right = one.sign(b"{}", "", NOW).headers["x-signature"]
-    one.verify(Incoming({"x-signature": right.upper()}, b"{}"), NOW)
+    mac = scheme()
+    right = mac.sign(b"{}", "", NOW).headers["x-signature"]
+    mac.verify(Incoming({"x-signature": right.upper()}, b"{}"), NOW)
 
 
 @pytest.mark.parametrize(
