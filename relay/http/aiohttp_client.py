@@ -1,12 +1,13 @@
 """The relay's uses of aiohttp's client that aiohttp does not document: all of them stand here.
 
-An exchange without a ClientSession costs half of an attempt less (tests/integration/deliver/
-test_instructions.py). It takes its connections from `TCPConnector.connect`, which is documented, and needs
-of what that returns the names in `_NEEDED`. One of them is private: `BaseProtocol._parser` is None until a
-connection expects its first answer.
+An exchange without a ClientSession costs half of an attempt less, which
+tests/integration/deliver/test_instructions.py holds. It takes its connections from
+`TCPConnector.connect`, which is documented, and uses them by the names in `_NEEDED`. One of these
+is private: `BaseProtocol._parser` is None until a connection expects its first answer.
 
-`check` looks for each name when a relay starts, so that an aiohttp that renamed one stops the start and not
-the deliveries. For the same reason pyproject.toml bounds aiohttp below its next minor version.
+`check` looks for each name when a relay starts, so that an aiohttp that renamed one stops the start
+and not the deliveries. For the same reason pyproject.toml bounds aiohttp below its next minor
+version.
 """
 
 import inspect
@@ -54,7 +55,8 @@ def check() -> None:
             missing.append(f"{owner.__name__}.{name}")
         elif parameters:
             known = inspect.signature(getattr(owner, name)).parameters
-            missing += [f"{owner.__name__}.{name}({p}=)" for p in sorted(parameters - known.keys())]
+            unknown = sorted(parameters - known.keys())
+            missing += [f"{owner.__name__}.{name}({parameter}=)" for parameter in unknown]
     if missing:
         raise LibraryUnusable(
             f"aiohttp {aiohttp.__version__} has no {', '.join(missing)}; install the version that "
@@ -73,7 +75,7 @@ class Channel:
         self.transport: Transport | None = protocol.transport
 
     def expect_answer(self) -> None:
-        """Have the connection parse bytes that come: its parser stays for the answers that follow."""
+        """Have the connection parse bytes that come; its parser serves later answers as well."""
         if self._protocol._parser is None:  # noqa: SLF001 - a parser an answer costs a tenth more
             self._protocol.set_response_params(read_until_eof=True, auto_decompress=False)
 

@@ -2,46 +2,30 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import StreamReader
-from aiohttp.web_exceptions import HTTPException
+from aiohttp.http import HttpProcessingError
 
 from relay.errors import Rejected, RequestReason
 
 
-class Readable(Protocol):
-    """A request whose body comes, of either listener."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Its headers."""
-
-    @property
-    def content(self) -> StreamReader:
-        """Its body."""
-
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        """Where the sender is told to go on; None if it has gone."""
-
-
 def lower_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers under lower-case names; repeated ones are joined by commas (RFC 9110 §5.3)."""
-    found = {name.lower(): value for name, value in headers.items()}
-    if len(found) == len(headers):
-        return found
-    found = {}
+    lower = {name.lower(): value for name, value in headers.items()}
+    if len(lower) == len(headers):
+        return lower
+    joined: dict[str, str] = {}
     for name, value in headers.items():
         low = name.lower()
-        found[low] = f"{found[low]}, {value}" if low in found else value
-    return found
+        joined[low] = f"{joined[low]}, {value}" if low in joined else value
+    return joined
 
 
-def buffered_body(request: Readable, limit: int) -> bytes | None:
-    """Return the body if all of it is here already, else None; raise Rejected if it is over `limit` bytes."""
+def buffered_body(request: web.BaseRequest, limit: int) -> bytes | None:
+    """Return the body if all of it has come, else None; raise Rejected if it is over `limit` bytes.
+
+    It saves most requests the wait of `read_body` (tests/integration/deliver/test_costs.py).
+    """
     content = request.content
     if not content.is_eof():
         return None
@@ -51,11 +35,12 @@ def buffered_body(request: Readable, limit: int) -> bytes | None:
     return body
 
 
-async def read_body(request: Readable, limit: int, patience: float) -> bytes:
+async def read_body(request: web.BaseRequest, limit: int, patience: float) -> bytes:
     """Return the body's very bytes, still compressed if they came so.
 
-    Raises Rejected: too large past `limit` bytes (before reading, if the length says so), too slow past
-    `patience` seconds, malformed if it breaks off.
+    Raises Rejected: too large past `limit` bytes (before reading, if the length says so), too slow
+    past `patience` seconds, malformed if it breaks off. A sender that waits for 100 Continue
+    (RFC 9110 §10.1.1) gets it, but for a body that is too large.
     """
     if int(request.headers.get("content-length", 0)) > limit:
         raise Rejected(RequestReason.BODY_TOO_LARGE, f"the body is over {limit} bytes")
@@ -76,6 +61,6 @@ async def read_body(request: Readable, limit: int, patience: float) -> bytes:
                 parts.append(part)
     except TimeoutError:
         raise Rejected(RequestReason.BODY_TOO_SLOW, f"the body took over {patience:g} s") from None
-    except (HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
+    except (web.HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
         raise Rejected(RequestReason.MALFORMED, "the body broke off") from None
     return b"".join(parts)

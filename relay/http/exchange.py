@@ -1,8 +1,8 @@
 """One HTTP/1.1 exchange with a target: a request, and the answer up to a cap.
 
-Names, dials, TLS, parsing and the pool are aiohttp's (aiohttp_client). Its session is left out: cookies,
-redirects, middlewares, tracing and compression are nothing that a delivery may have, and cost half of an
-attempt (tests/integration/deliver/test_instructions.py).
+Names, dials, TLS, parsing and the pool are aiohttp's, by way of aiohttp_client.py. Its session is
+left out: a delivery may have no cookies, redirects, middlewares, tracing and compression, and they
+cost half of an attempt (tests/integration/deliver/test_instructions.py).
 """
 
 import asyncio
@@ -119,7 +119,7 @@ def _send(channel: Channel, head: bytes, body: bytes) -> None:
 
 
 async def _read(payload: StreamReader, patience: float) -> tuple[bytes, bool]:
-    """Return the body up to the cap, awaited for `patience` seconds at most, and whether it is whole."""
+    """Return the body up to the cap, and whether it is whole; wait `patience` seconds at most."""
     if payload.is_eof() and not payload.total_bytes:
         return b"", True
     parts: list[bytes] = []

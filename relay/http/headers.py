@@ -1,34 +1,40 @@
-"""Which headers are kept and passed on: no framing, no credentials, nothing that could be read as two messages."""
+"""The headers that are kept and passed on.
+
+None of them frames a message, carries credentials, or could be read as two headers.
+"""
 
 import re
 from collections.abc import Mapping
 
 from relay.errors import TransformFailed
 
-# Never passed on: hop-by-hop and framing headers (RFC 9110 §7.6.1), cookies, credentials, what the relay sets.
+# Hop-by-hop and framing headers (RFC 9110 §7.6.1), and cookies: a request that is sent has its own.
 FRAMING = frozenset(
     {
-        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host",
-        "expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "cookie",
+        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+        "content-length", "host", "expect", "proxy-authenticate", "proxy-authorization",
+        "proxy-connection", "cookie",
     }
 )  # fmt: skip
 _DROPPED = FRAMING | {"authorization"}
-# What the relay says of itself, or anew for each attempt.
+# Headers that the relay sets itself, some of them anew for each attempt.
 _OWN = frozenset(
     {
-        "webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt", "traceparent",
-        "accept-encoding", "accept", "user-agent",
+        "webhook-id", "webhook-timestamp", "webhook-signature", "relay-route", "relay-attempt",
+        "traceparent", "accept-encoding", "accept", "user-agent",
     }
 )  # fmt: skip
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+# RFC 9110 §5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def readable(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return headers whose values are all text: what is not UTF-8 is read as ISO-8859-1 (RFC 9110 §5.5).
+    """Return headers whose values are all text.
 
-    Expressions take no half of a surrogate pair, which stands for such a byte, and the HTTP client would leave it out.
+    Bytes that are no UTF-8 are read as ISO-8859-1 (RFC 9110 §5.5). They came as halves of surrogate
+    pairs, which expressions do not take and the HTTP client would leave out.
     """
     if all(map(str.isascii, headers.values())):
         return headers
@@ -41,7 +47,7 @@ def readable(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
-    """Return the headers that are stored: not framing, not credentials, not what `Connection` lists.
+    """Return the headers that are stored: no framing, no credentials, none that `Connection` lists.
 
     `headers` have lower-case names; `secret` are those that carry a shared secret.
     """
@@ -49,12 +55,12 @@ def kept(headers: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
     if connection not in {"keep-alive", "close"}:
         secret |= {name.strip() for name in connection.split(",")}
     dropped = _DROPPED | secret if secret else _DROPPED
-    found = {name: value for name, value in headers.items() if name not in dropped}
-    if "proxy-" in "\n".join(found):
-        found = {name: value for name, value in found.items() if not name.startswith("proxy-")}
-    if not "".join(found.values()).isprintable():
-        found = {name: value for name, value in found.items() if not _BAD_VALUE.search(value)}
-    return found
+    rest = {name: value for name, value in headers.items() if name not in dropped}
+    if "proxy-" in "\n".join(rest):
+        rest = {name: value for name, value in rest.items() if not name.startswith("proxy-")}
+    if not "".join(rest.values()).isprintable():
+        rest = {name: value for name, value in rest.items() if not _BAD_VALUE.search(value)}
+    return rest
 
 
 def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
@@ -63,9 +69,10 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raise TransformFailed for a name that is no token or frames the message, or a value that is no text.
+    """Raise TransformFailed for a header that can't be sent.
 
-    The HTTP client would send a space in a name, and a Transfer-Encoding or Content-Length of its caller's.
+    Its name is no token or frames the message, or its value is no text. The HTTP client would send
+    a space in a name, and its caller's Transfer-Encoding or Content-Length.
     """
     for name, value in headers.items():
         if not value.isascii() and _SURROGATE.search(value):

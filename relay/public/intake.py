@@ -55,8 +55,8 @@ class Intake:
                 return await _repeat(endpoint, verified, *first)
         seq, event_id = self._store.allocate(now)
         event = Event(
-            seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id, now,
-            verified.headers, verified.query, verified.raw,
+            seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id,
+            now, verified.headers, verified.query, verified.raw,
         )  # fmt: skip
         choice = NOTHING
         observed = None

@@ -1,4 +1,4 @@
-"""What a connection of the public listener does between requests, and when something comes that it did not ask for."""
+"""Connections of the public listener: pipelining, upgrades, refused bodies, closing under way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def test_hundreds_of_requests_in_one_packet_are_all_answered(relay: Runnin
 async def test_upgrade_is_not_taken_up_and_ends_the_connection(
     relay: Running, upgrade: bytes
 ) -> None:
-    """The request is answered as any other; what follows may be of another protocol, and is not read."""
+    """It is answered as any request; bytes after it may be of another protocol: none is read."""
     asked = POST + LENGTH + b"Connection: upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n{}"
     answers = await exchange(relay.public, asked + POST + LENGTH + b"\r\n{}")
     assert len(statuses(answers)) == 1, answers
@@ -46,7 +46,7 @@ async def test_upgrade_is_not_taken_up_and_ends_the_connection(
 
 
 async def test_who_still_sends_a_body_that_is_refused_can_read_why(relay: Running) -> None:
-    """The rest is read and forgotten: a connection that is closed at once is reset, and its answer lost."""
+    """The rest is read and forgotten: closed at once, the connection would lose its answer."""
     size = 32 << 20
     host, _, port = relay.public.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -63,7 +63,7 @@ async def test_who_still_sends_a_body_that_is_refused_can_read_why(relay: Runnin
 
 @pytest.fixture
 async def held() -> AsyncIterator[tuple[Listener, str, asyncio.Event, asyncio.Event]]:
-    """Yield a listener whose answers wait until they may go: (it, its URL, one has come, they may go)."""
+    """Yield a listener whose answers wait: (it, its URL, a request has come, answers may go)."""
     came, may_go = asyncio.Event(), asyncio.Event()
 
     async def handle(_: web.BaseRequest) -> Response:
@@ -82,7 +82,7 @@ async def held() -> AsyncIterator[tuple[Listener, str, asyncio.Event, asyncio.Ev
 async def test_closing_waits_for_the_answer_and_takes_no_more(
     held: tuple[Listener, str, asyncio.Event, asyncio.Event],
 ) -> None:
-    """A request that is under way when the listener closes is answered; the one behind it is not, and need not be."""
+    """A request under way when the listener closes is answered; one behind it need not be."""
     listener, url, came, may_go = held
     one = POST + LENGTH + b"\r\n{}"
     answers = asyncio.create_task(exchange(url, one, one))
@@ -115,7 +115,7 @@ async def test_who_has_gone_before_its_answer_harms_nobody(
 async def test_closing_ends_the_connection_with_the_answer(
     held: tuple[Listener, str, asyncio.Event, asyncio.Event],
 ) -> None:
-    """Also before anyone shuts it down: who keeps it open for its next request would wait for nothing."""
+    """Also before a shutdown: a sender that keeps it open would wait for nothing."""
     listener, url, came, may_go = held
     answers = asyncio.create_task(exchange(url, POST + LENGTH + b"\r\n{}"))
     await came.wait()

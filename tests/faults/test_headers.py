@@ -1,4 +1,4 @@
-"""Headers of any bytes, several times over, or listed by Connection: what arrives at the target is what may."""
+"""Headers of any bytes, repeated, or listed by Connection: the target gets those that may go."""
 
 import pytest
 
@@ -45,7 +45,7 @@ async def _post(relay: Running, route: str, *lines: bytes) -> list[int]:
 async def test_value_of_any_bytes_arrives_as_text(
     site: Site, start_relay: StartRelay, target: Target, route: str, sent: bytes, arrives: str
 ) -> None:
-    """What is not UTF-8 is read as ISO-8859-1, for expressions and targets alike: no delivery fails of it."""
+    """Bytes that are no UTF-8 are read as ISO-8859-1, by expressions and targets alike."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"forward": [FORWARDS[route]]})
     relay = await start_relay(site)
@@ -74,7 +74,7 @@ async def test_repeated_header_arrives_once_with_all_its_values(
 async def test_what_connection_lists_ends_here(
     site: Site, start_relay: StartRelay, target: Target, *, changed: bool
 ) -> None:
-    """RFC 9110 §7.6.1: in any case, over several lines, with empty items; also where the forward adds headers."""
+    """RFC 9110 §7.6.1: in any case, over several lines, with empty items or added headers."""
     site.configure({"hook": {"url": target.url}})
     more = {"headers": {"x-more": "'1'"}} if changed else {}
     site.route("in", {"forward": [{"to": "hook", **more}]})
@@ -98,7 +98,7 @@ async def test_what_connection_lists_ends_here(
 async def test_expression_can_write_no_second_header(
     site: Site, start_relay: StartRelay, target: Target, expression: str
 ) -> None:
-    """Control characters in a header that an expression makes: dead, nothing sent, the next delivery goes."""
+    """Control characters in a header of an expression: dead, unsent; the next delivery goes."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"forward": [{"to": "hook", "headers": {"x-made": expression}}]})
     site.route("good", {"forward": [{"to": "hook"}]})

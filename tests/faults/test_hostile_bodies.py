@@ -1,4 +1,4 @@
-"""Bodies made to break, to mislead or to exhaust: each gets its answer, a plain route passes the very bytes on."""
+"""Bodies made to break, to mislead or to exhaust: each is answered, or passed on as it is."""
 
 import gzip
 import hashlib
@@ -75,7 +75,7 @@ ENCODED = {
 
 @pytest.fixture
 async def relay(site: Site, start_relay: StartRelay, target: Target) -> Running:
-    """Return a relay with a route that decodes, one that keeps what is invalid, one that passes on, one that is signed."""
+    """Return a relay with routes that decode, keep invalid bodies, pass on, and verify."""
     site.configure({"hook": {"url": target.url}})
     checked = {
         "payload": {"schema": "s.json"},
@@ -98,7 +98,7 @@ async def relay(site: Site, start_relay: StartRelay, target: Target) -> Running:
 async def test_what_is_not_strictly_json_is_answered_400(
     relay: Running, route: str, name: str
 ) -> None:
-    """A route that reads JSON takes nothing that two parsers could read differently; nothing of it is stored."""
+    """A route that reads JSON stores nothing that two parsers could read differently."""
     answer = await relay.post(route, NOT_JSON[name])
     assert (answer.status, answer.json["reason"]) == (400, "malformed"), answer
     assert await relay.events() == []
@@ -129,7 +129,7 @@ async def test_large_but_valid_json_is_taken(relay: Running, target: Target, nam
 @pytest.mark.fault(21)
 @pytest.mark.parametrize("name", ENCODED)
 async def test_hostile_encoding_is_refused_at_little_cost(relay: Running, name: str) -> None:
-    """Bombs, chains of members, damaged and unknown encodings: refused, in bounded memory and time."""
+    """Bombs, chains of members, damaged and unknown encodings: refused at a bounded cost."""
     encoding, body, status = ENCODED[name]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
@@ -172,7 +172,7 @@ async def test_signature_is_over_the_bytes_that_were_sent(relay: Running, target
 async def test_what_comes_after_the_announced_length_is_never_part_of_the_event(
     relay: Running, target: Target
 ) -> None:
-    """The rest is taken for another request, and is none: 400. The first is accepted, or refused with it."""
+    """The rest is read as another request, which is none: 400, with or after the first."""
     head = b"POST /in/plain HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
     answer = await relay.raw(head + b'{}{"more": 1}')
     assert answer.status in {202, 400}

@@ -1,4 +1,4 @@
-"""Senders that are slow, silent or break off: let go within the limits, nothing stored, nobody else held up."""
+"""Senders that are slow, silent or break off: let go in time, nothing stored or held up."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ async def dripped(relay: Running, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("sent", [b"", b"POST", HEAD, HEAD + b"x-a: b"], ids=repr)
 async def test_connection_that_sends_no_whole_head_is_closed(relay: Running, sent: bytes) -> None:
-    """Silent from the start, or after a part of the head: closed, no answer needed, nothing stored."""
+    """Silent from the start, or after a part of the head: closed, nothing stored."""
     assert statuses(await exchange(relay.public, sent)) in ([], [408])
     assert await relay.events() == []
 
@@ -108,7 +108,7 @@ async def test_dripped_body_is_answered_408(relay: Running, framing: bytes) -> N
     ids=repr,
 )
 async def test_body_that_is_cut_short_is_not_stored(relay: Running, sent: bytes) -> None:
-    """The sender ends its side in the middle of the body: no 2xx, nothing stored, counted as malformed."""
+    """The sender ends its side within the body: no 2xx, nothing stored, counted as malformed."""
     answers = await exchange(relay.public, HEAD + sent, ends=True)
     assert statuses(answers) in ([], [400])
     await relay.until_value(

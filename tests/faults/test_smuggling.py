@@ -1,4 +1,4 @@
-"""Requests that two servers could read as different ones: refused, closed, counted, and nothing of them is handled."""
+"""Requests that two servers could read as different ones: refused, closed, counted, unused."""
 
 import pytest
 
@@ -87,7 +87,8 @@ SMUGGLING = {
     "TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32),
     "only noise": bytes(range(256)),
 }
-# Each is read in one way only, so that nothing can hide in it; what it asks for is not there, or not allowed.
+# Each is read in one way only, so that nothing can hide in it; it asks for something that is not
+# there, or not allowed.
 HARMLESS = {
     "CONNECT": (
         b"CONNECT relay:443 HTTP/1.1\r\nHost: relay:443\r\nConnection: close\r\n\r\n",
@@ -96,12 +97,15 @@ HARMLESS = {
     "TRACE": (b"TRACE /in/in HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n", {405}),
     "asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n", {404}),
     "absolute form": (
-        b"POST http://other/in/in HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: 7\r\n\r\n"
-        + BODY,
+        b"POST http://other/in/in HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n"
+        b"Content-Length: 7\r\n\r\n" + BODY,
         {404},
     ),
     "dots": (
-        b"POST /in/../in/in HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        (
+            b"POST /in/../in/in HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        ),
         {404},
     ),
     "encoded slash": (
@@ -183,12 +187,14 @@ async def test_pipelined_requests_are_answered_in_their_order(relay: Running) ->
 async def test_framing_headers_of_the_sender_never_reach_the_target(
     relay: Running, target: Target
 ) -> None:
-    """Hop-by-hop, framing and credential headers, what Connection lists, and the relay's own: none goes along."""
+    """Hop-by-hop, framing, credential, listed headers and the relay's own: none goes along."""
     lines = (
-        b"Connection: close, X-Listed", b"X-Listed: 1", b"Keep-Alive: timeout=5", b"TE: trailers", b"Trailer: X-T",
-        b"Upgrade: h2c", b"Proxy-Authorization: Basic eA==", b"Proxy-Connection: close", b"Proxy-Anything: 1",
+        b"Connection: close, X-Listed", b"X-Listed: 1", b"Keep-Alive: timeout=5", b"TE: trailers",
+        b"Trailer: X-T", b"Upgrade: h2c", b"Proxy-Authorization: Basic eA==",
+        b"Proxy-Connection: close", b"Proxy-Anything: 1",
         b"Authorization: Bearer abc", b"Cookie: a=b", b"Content-Length: 7", b"Webhook-Id: forged",
-        b"Webhook-Signature: v1,forged", b"Relay-Attempt: 99", b"X-Kept: yes", b"Content-Type: application/json",
+        b"Webhook-Signature: v1,forged", b"Relay-Attempt: 99", b"X-Kept: yes",
+        b"Content-Type: application/json",
     )  # fmt: skip
     answers = await exchange(relay.public, framed(*lines))
     assert statuses(answers) == [202]
@@ -199,8 +205,9 @@ async def test_framing_headers_of_the_sender_never_reach_the_target(
     assert request.headers["relay-attempt"] == "1"
     assert request.headers["webhook-id"].startswith("evt_")
     gone = {
-        "x-listed", "keep-alive", "te", "trailer", "upgrade", "proxy-authorization", "proxy-connection",
-        "proxy-anything", "authorization", "cookie", "webhook-signature", "transfer-encoding", "expect",
+        "x-listed", "keep-alive", "te", "trailer", "upgrade", "proxy-authorization",
+        "proxy-connection", "proxy-anything", "authorization", "cookie", "webhook-signature",
+        "transfer-encoding", "expect",
     }  # fmt: skip
     assert gone & request.headers.keys() == set()
 
@@ -208,7 +215,7 @@ async def test_framing_headers_of_the_sender_never_reach_the_target(
 async def test_head_is_answered_without_a_body_and_the_connection_goes_on(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """A body after HEAD's answer would be read as the next answer (RFC 9110 §9.3.2); HTTP/1.0 ends with its answer."""
+    """A body would be read as the next answer (RFC 9110 §9.3.2); HTTP/1.0 ends with its own."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_relay(site)

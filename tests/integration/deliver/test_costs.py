@@ -1,6 +1,7 @@
-"""What an event costs, counted: calls, wake-ups, statements, transactions, bytes. A limit that is passed is a regression.
+"""The cost of an event, counted: calls, wake-ups, statements, transactions, bytes.
 
-Counts don't depend on the machine, nor on how busy it is. If a change makes an event cheaper, lower the limit.
+A limit that is passed is a regression. Counts don't depend on the machine, nor on how busy it is.
+If a change makes an event cheaper, lower the limit.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ BEARER = {"authorization": "Bearer secret"}
 PAGE = 4096 + 24  # bytes in the write-ahead log: https://sqlite.org/fileformat2.html#walformat
 BODY = json.dumps({"text": "x" * 1000}).encode()
 
-# A twentieth above what was counted: calls differ by a few, with how the bytes of a request come in.
+# A twentieth above the counts: calls differ by a few, with how the bytes of a request come in.
 PASS_THROUGH = Counts(calls=590, handles=12, statements=6, transactions=2, written=2 * PAGE)
 GITHUB = Counts(calls=905, handles=18, statements=11, transactions=3, written=12 * PAGE)
 DELIVERY_CALLS, DELIVERY_HANDLES = 153, 3.3
@@ -31,7 +32,7 @@ FILTER_CALLS = 3.2
 async def cost(
     relay: CountedRelay, route: str, body: bytes, headers: Mapping[str, str], unique: str
 ) -> Counts:
-    """Post events one after another, each when all that the one before owed has ended; return what one costs."""
+    """Post events, each when the deliveries of the last have ended; return the cost of one."""
     client = Client(relay.public, relay.admin)
     found = []
     try:
@@ -81,7 +82,7 @@ async def test_one_more_delivery_of_an_event_costs_no_more(site: Site, target: T
 
 
 async def test_a_github_push_costs_no_more(site: Site, target: Target) -> None:
-    """The shipped route: HMAC, model, three filters; one delivery to a file, one transformed to a URL."""
+    """The shipped route: HMAC, model, three filters; a delivery to a file, one transformed."""
     site.configure({"chat": {"url": target.url}, "inbox": {"file": "../var/inbox.jsonl"}})
     site.shipped_route("github")
     sample = json.loads((REPOSITORY / "routes/github/samples/push.json").read_text())
@@ -94,7 +95,7 @@ async def test_a_github_push_costs_no_more(site: Site, target: Target) -> None:
 
 
 async def test_one_more_filter_that_says_no_costs_no_more(site: Site, target: Target) -> None:
-    """The difference between 110 of them and ten, a hundredth of it, beside one forward that matches."""
+    """The difference between 110 of them and ten, a hundredth of it, beside one that matches."""
     site.configure({"hook": {"url": target.url}})
     no = [{"to": "hook", "name": f"no-{n}", "when": f"body.n == {n}"} for n in range(110)]
     site.route("few", {"verify": TOKEN, "forward": [{"to": "hook"}, *no[:10]]})

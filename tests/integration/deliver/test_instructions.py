@@ -1,7 +1,7 @@
-"""The bars of the bench, kept by counting: instructions beside those of the stateless forwarder, in the same run.
+"""The bars of the bench, kept by counting instructions beside those of the stateless forwarder.
 
-How long they take goes with the machine; that they are not more does not. The forwarder is the floor of the issue's
-bars: a handler that reads the body, awaits one post to the target, and answers.
+How long they take goes with the machine; that they are not more does not. The forwarder is the
+floor of the bars: a handler that reads the body, awaits one post to the target, and answers.
 """
 
 import functools

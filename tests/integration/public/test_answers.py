@@ -94,7 +94,7 @@ async def test_an_accepted_event_is_answered_202_with_its_id_and_what_it_owes(
 async def test_the_same_id_again_is_answered_200_with_the_first_events_id(
     relay: Running, target: Target
 ) -> None:
-    """200 `{"id","duplicate":true}`, whatever the second body; the first is kept, and delivered once."""
+    """200 `{"id","duplicate":true}`, whatever the second body; the first is delivered once."""
     first = await relay.accepted("any", {"n": 1}, {"x-id": "a"})
     await relay.fate(first, "hook")
     for body in ({"n": 1}, {"n": 2}):
@@ -214,7 +214,8 @@ async def test_a_length_over_the_limit_is_answered_413_before_the_body_comes(
 ) -> None:
     """413 from the headers alone; nobody is told to continue."""
     answer = await relay.raw(
-        b"POST /in/any HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\nexpect: 100-continue\r\n\r\n"
+        b"POST /in/any HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n"
+        b"expect: 100-continue\r\n\r\n"
     )
     await _is_rejected(relay, answer, 413, "any", "body_too_large")
 
@@ -290,7 +291,7 @@ async def test_an_invalid_payload_on_a_route_that_keeps_them_is_quarantined(
 async def test_a_providers_handshake_is_answered_as_it_wants_once_it_is_verified(
     relay: Running, target: Target
 ) -> None:
-    """Slack's `url_verification`: 200 with the challenge, counted as handshake, neither stored nor sent."""
+    """Slack's `url_verification`: 200 with the challenge, a handshake, not stored, not sent."""
     body = (
         b'{"type": "url_verification", "token": "old", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"}'
     )
@@ -309,7 +310,7 @@ async def test_a_providers_handshake_is_answered_as_it_wants_once_it_is_verified
 
 
 async def test_more_than_a_routes_rate_is_answered_429(relay: Running) -> None:
-    """429 with Retry-After, counted as refused; at most the rate is let in, and other routes are not affected."""
+    """429 with Retry-After, counted as refused; other routes are not affected."""
     answers = [await relay.post("limited", {"n": n}) for n in range(5)]
     statuses = [answer.status for answer in answers]
     assert 1 <= statuses.count(202) <= 3
@@ -351,7 +352,7 @@ async def test_a_body_that_breaks_off_stores_nothing(relay: Running, head: bytes
 async def test_more_commits_than_may_wait_are_answered_503(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """503 with Retry-After while `limits.waiting` commits wait; what was let in is accepted in the end."""
+    """503 with Retry-After while `limits.waiting` commits wait; these are accepted."""
     _write(site, target.url, waiting=4)
     relay = await start_relay(site)
     await relay.fate(await relay.accepted("any", {"n": 0}), "hook")
@@ -377,7 +378,7 @@ async def test_more_commits_than_may_wait_are_answered_503(
 
 
 async def test_an_event_that_cannot_be_stored_is_answered_503(relay: Running) -> None:
-    """503 with Retry-After when the store is full, never a 2xx; it accepts again once there is room."""
+    """503 with Retry-After when the store is full, never a 2xx; until there is room again."""
     before = await relay.accepted("any", {"n": 0})
     await relay.fate(before, "hook")
 

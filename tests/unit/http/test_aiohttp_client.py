@@ -1,8 +1,9 @@
 """The names of aiohttp's client that the relay needs beyond its documentation.
 
-When aiohttp moves: raise its bound in pyproject.toml, `make lock`, run this file, tests/faults/test_exchange.py
-and tests/faults/test_targets.py. A name that is gone is missing in `relay/http/aiohttp_client.py` alone: adapt it
-there, and its line in `_NEEDED`. A name that means something else fails the two fault suites.
+When aiohttp moves: raise its bound in pyproject.toml, `make lock`, run this file,
+tests/faults/test_exchange.py and tests/faults/test_targets.py. A name that is gone is used in
+relay/http/aiohttp_client.py alone: adapt it there, with its line in `_NEEDED`. A name that means
+something else fails the two fault suites.
 """
 
 import aiohttp

@@ -1,4 +1,4 @@
-"""Where the relay may dial. Nothing is dialled here: the guard is asked, with a fake way of making sockets."""
+"""The addresses that the relay may dial. Nothing is dialled here: the guard makes fake sockets."""
 
 import ipaddress
 import socket
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.errors import RelayError
 from relay.http.egress import (
     ANY,
     MARK,
@@ -22,33 +23,36 @@ from relay.http.egress import (
 )
 
 REFUSED = [
-    "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "169.254.255.255", "224.0.0.1", "239.255.255.255",
-    "255.255.255.255", "::", "fe80::1", "febf::1", "fe80::1%eth0", "ff02::1", "ff0e::1", "fd00:ec2::254", "fd20:ce::254",
+    "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "169.254.255.255", "224.0.0.1",
+    "239.255.255.255", "255.255.255.255", "::", "fe80::1", "febf::1", "fe80::1%eth0", "ff02::1",
+    "ff0e::1", "fd00:ec2::254", "fd20:ce::254",
     # Metadata services outside link-local: Alibaba Cloud, Oracle Cloud.
     "100.100.100.200", "192.0.0.192",
-    # The same addresses inside IPv6: mapped, compatible, NAT64 (well-known and local), 6to4, Teredo.
-    "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::FFFF:0.0.0.0", "::ffff:224.0.0.1", "::169.254.169.254",
-    "64:ff9b::169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::", "2002:a9fe:a9fe::1",
+    # The same inside IPv6: mapped, compatible, NAT64 (well-known and local), 6to4, Teredo.
+    "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::FFFF:0.0.0.0", "::ffff:224.0.0.1",
+    "::169.254.169.254", "64:ff9b::169.254.169.254", "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::", "2002:a9fe:a9fe::1",
     "2001:0:4136:e378:8000:63bf:5601:5601", "0:0:0:0:0:ffff:a9fe:a9fe",
 ]  # fmt: skip
 ALLOWED = [
-    "127.0.0.1", "127.8.8.8", "::1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8", "1.1.1.1",
-    "169.253.255.255", "169.255.0.0", "223.255.255.255", "fd00::1", "2606:4700:4700::1111", "::ffff:127.0.0.1",
-    "64:ff9b::8.8.8.8", "2002:808:808::1",
+    "127.0.0.1", "127.8.8.8", "::1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1",
+    "8.8.8.8", "1.1.1.1", "169.253.255.255", "169.255.0.0", "223.255.255.255", "fd00::1",
+    "2606:4700:4700::1111", "::ffff:127.0.0.1", "64:ff9b::8.8.8.8", "2002:808:808::1",
 ]  # fmt: skip
 # An address of each range that is not public, and of each form that embeds one.
 PRIVATE = [
-    "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.1.1", "172.16.0.1", "172.31.255.255",
-    "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
-    "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "::7f00:1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1",
-    "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "5f00::1", "fc00::1", "fd12:3456:789a::1", "fe80::1",
+    "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.1.1",
+    "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1",
+    "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1",
+    "255.255.255.255", "::", "::1", "::7f00:1", "::127.0.0.1", "::ffff:127.0.0.1",
+    "::ffff:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1",
+    "2002:7f00:1::", "3fff::1", "5f00::1", "fc00::1", "fd12:3456:789a::1", "fe80::1",
     "fe80::1%lo", "fec0::1", "ff02::1",
 ]  # fmt: skip
 ON_THE_NET = [
-    "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0",
-    "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700:4700::1111",
-    "2a00:1450::1", "2001:4860::8888",
+    "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+    "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0", "198.17.255.255",
+    "198.20.0.0", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450::1", "2001:4860::8888",
 ]  # fmt: skip
 EVERYTHING_4 = ipaddress.ip_network("0.0.0.0/0")
 EVERYTHING_6 = ipaddress.ip_network("::/0")
@@ -81,7 +85,7 @@ def dials() -> Iterator[Dials]:
 
 @pytest.mark.parametrize("host", REFUSED)
 def test_address_is_refused_before_a_socket_is_made(host: str, dials: Dials) -> None:
-    """Link-local, metadata, multicast, unspecified and broadcast are refused in every form they can be written."""
+    """Link-local, metadata, multicast, unspecified and broadcast: refused in every form."""
     for egress in (ANY, PUBLIC, Egress(allowed=(EVERYTHING_4, EVERYTHING_6))):
         with pytest.raises(EgressBlocked, match=MARK):
             guarded(egress, dials)(info(host))
@@ -103,7 +107,7 @@ def test_refusal_names_address_and_range(host: str) -> None:
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_public_refuses_what_is_not_public(host: str, dials: Dials) -> None:
-    """`egress: public` refuses every special-purpose range, in every form, before a socket is made."""
+    """`egress: public` refuses every special-purpose range in every form, before a dial."""
     with pytest.raises(EgressBlocked, match=MARK):
         guarded(PUBLIC, dials)(info(host))
     assert dials.asked == []
@@ -138,7 +142,7 @@ def test_each_range_of_the_table_has_an_example() -> None:
     ],
 )
 def test_allow_and_deny_refine_public(host: str, *, refused: bool) -> None:
-    """What is allowed may be dialled though private; what is denied may not, whatever is allowed."""
+    """An allowed address may be dialled though private, a denied one never."""
     networks = [
         ipaddress.ip_network(text)
         for text in ("10.20.0.0/16", "169.254.0.0/16", "10.20.9.0/24", "8.8.8.8")
@@ -173,3 +177,11 @@ def test_without_a_maker_a_socket_is_made_that_does_not_block() -> None:
         assert made.family == socket.AF_INET
     finally:
         made.close()
+
+
+def test_a_blocked_dial_is_the_relay_s_error_and_the_system_s() -> None:
+    """A socket factory tells aiohttp by an OSError that an address can't be dialled."""
+    error = EgressBlocked("10.0.0.1 lies in 10.0.0.0/8")
+    assert isinstance(error, RelayError)
+    assert isinstance(error, OSError)
+    assert str(error) == "10.0.0.1 lies in 10.0.0.0/8"
