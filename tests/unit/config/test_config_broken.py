@@ -2,11 +2,13 @@
 
 `expected.txt` is what is told of it.
 
-A route's own code stands there as `NAME.py.txt`, because some of it is no Python on purpose.
+A route's own code stands there as `NAME.py.txt`, because some of it is no Python on purpose. `<…>` in an
+expected line stands for the words of somebody else's library: they change with its version and with Python's.
 """
 
 import re
 import shutil
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,11 @@ def problems(name: str, tmp_path: Path) -> list[str]:
     return str(caught.value).replace(f"{folder}/", "").splitlines()
 
 
+def fits(line: str, pattern: str) -> bool:
+    """Tell whether the line is the expected one, with any words where the pattern has `<…>`."""
+    return re.fullmatch(".+".join(map(re.escape, pattern.split("<…>"))), line) is not None
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_problem_is_told_where_it_stands(name: str, tmp_path: Path) -> None:
     """Every problem of the config is told on a line of its own.
@@ -43,7 +50,25 @@ def test_problem_is_told_where_it_stands(name: str, tmp_path: Path) -> None:
     File, line, column, message, remedy.
     """
     expected = (CASES / name / "expected.txt").read_text("utf-8").splitlines()
-    assert problems(name, tmp_path) == expected
+    lines = problems(name, tmp_path)
+    assert lines == [
+        line if fits(line, pattern) else pattern
+        for line, pattern in zip_longest(lines, expected, fillvalue="")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "fit"),
+    [
+        ("a.yaml:1:1: is not JSON: Illegal comma — mend it", True),
+        ("a.yaml:1:1: is not JSON:  — mend it", False),
+        ("a.yaml:1:2: is not JSON: Illegal comma — mend it", False),
+        ("a.yaml:1:1: is not JSON: Illegal comma — drop it", False),
+    ],
+)
+def test_words_of_a_library_are_not_pinned(line: str, fit: bool) -> None:  # noqa: FBT001  a table's column
+    """A library may word its message as it likes, but says something; the place and our own words are held."""
+    assert fits(line, "a.yaml:1:1: is not JSON: <…> — mend it") is fit
 
 
 @pytest.mark.parametrize("name", NAMES)
