@@ -11,7 +11,7 @@ FREEZES ?= 20
 OUTAGES ?= 20
 FUZZ ?= 60
 
-.PHONY: help run install test lint format docs demo bench soak fuzz lock clean
+.PHONY: help run install test pythons lint format docs demo bench soak fuzz lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,11 @@ test: $(VENV)/.dev ## Everything that must pass
 	@sh tests/packages.sh
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
+	$(MAKE) --no-print-directory pythons
+
+pythons: $(VENV)/.dev ## The unit, store and contract suites on every other supported Python
+	@sh tests/packages.sh
+	@sh tests/pythons.sh
 
 lint: $(VENV)/.dev ## Format, lint, types, import floors, without changing anything
 	$(BIN)/ruff format --check .
@@ -65,7 +70,7 @@ lock: $(VENV)/.dev ## Lock the newest versions that pyproject.toml allows, with 
 
 clean: ## Remove what was installed and cached, but not var/
 	find relay -name __pycache__ -exec rm -rf {} +
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .pythons .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11"; exit 1; }

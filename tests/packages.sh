@@ -14,6 +14,7 @@ need cc "gcc libc6-dev"
 need faketime faketime
 need valgrind valgrind
 need taskset util-linux
+need mmdebstrap mmdebstrap
 need chromium chromium
 need pdftotext poppler-utils
 [ -e /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf ] || missing="$missing fonts-noto-core"
