@@ -10,8 +10,9 @@ TERMS ?= 20
 FREEZES ?= 20
 OUTAGES ?= 20
 FUZZ ?= 60
+RELEASE ?= trixie
 
-.PHONY: help run install test pythons lint format docs demo bench soak fuzz lock clean
+.PHONY: help run install test pythons fresh lint format docs demo bench soak fuzz lock clean
 
 help: ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +31,10 @@ test: $(VENV)/.dev ## Everything that must pass
 pythons: $(VENV)/.dev ## The unit, store and contract suites on every other supported Python
 	@sh tests/packages.sh
 	@sh tests/pythons.sh
+
+fresh: ## `make run` and `make test` of HEAD on a fresh Debian (RELEASE=trixie)
+	@sh tests/packages.sh
+	@sh tests/fresh.sh $(RELEASE)
 
 lint: $(VENV)/.dev ## Format, lint, types, import floors, without changing anything
 	$(BIN)/ruff format --check .

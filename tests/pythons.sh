@@ -89,8 +89,8 @@ fi
 export PYTHONPYCACHEPREFIX="$home/pycache" HYPOTHESIS_STORAGE_DIRECTORY="$home/hypothesis"
 # shellcheck disable=SC2086
 if $with "$venv/bin/python" -m pytest -p no:cacheprovider $suites >"$log" 2>&1; then
-	tell "$(tail -n 1 "$log"):$suites"
+	tell "${suites# }: $(tail -n 1 "$log")"
 else
-	tell "failed:$suites" && grep -v '^[.sFEx]* *\[' "$log"
+	tell "${suites# } fail" && grep -v '^[.sFEx]* *\[' "$log"
 	exit 1
 fi
