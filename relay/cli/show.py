@@ -1,7 +1,6 @@
 """The commands' output: tables for people, JSON for programs, problems on standard error."""
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,8 +32,8 @@ def errors() -> "Console":
 
 
 def as_json(value: Any) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Print a value as JSON, at once also into a pipe: `relay sink` prints one after the other."""
+    print(json.dumps(value, ensure_ascii=False, indent=2), flush=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
