@@ -13,7 +13,10 @@ mirror() {
 
 [ -n "$(mirror)" ] || apt-get update -qq # a fresh machine has no lists yet
 settings=$(mktemp)
-trap 'rm -f "$settings"' EXIT
+log=$(mktemp)
+trap 'rm -f "$settings" "$log"' EXIT
 apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' >"$settings"
-mmdebstrap --quiet --mode=root --aptopt="$settings" \
-	--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr "$@" "$release" "$folder" "$(mirror)"
+mmdebstrap --mode=root --aptopt="$settings" "$@" "$release" "$folder" "$(mirror)" >"$log" 2>&1 || {
+	cat "$log"
+	exit 1
+}

@@ -48,7 +48,8 @@ unpack() {
 	unshare --mount true 2>/dev/null || { why="Debian's can't be mounted in this container" && return 1; }
 	rm -rf "$debian.part"
 	sh tests/debian.sh "$release" "$debian.part" --variant=extract \
-		--include="python3.$minor-venv,libc-bin,libstdc++6" >"$log" 2>&1 ||
+		--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+		--include="python3.$minor-venv,libc-bin,libstdc++6" >"$log" ||
 		{ why="Debian's could not be had: $(tail -n 1 "$log")" && return 1; }
 	mv "$debian.part" "$debian"
 }
