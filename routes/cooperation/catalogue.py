@@ -1,8 +1,8 @@
-"""The catalogue for departments' developers.
+"""The catalogue for departments' developers: a page a language, and the JSON Schemas.
 
-A page a language, and the JSON Schemas, made from the models.
+The models are their source:
 
-python routes/cooperation/catalogue.py docs/cooperation
+    python routes/cooperation/catalogue.py docs/cooperation
 """
 
 import importlib

@@ -1,6 +1,6 @@
-"""The charts of the review as SVG.
+"""The charts of the review as SVG, readable in black and white too.
 
-Drawn to be read in black and white too, each with a title that says it all.
+Each has a title that says all that it shows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ _BAR, _LINE = 12, 22
 
 
 class Room(NamedTuple):
-    """How wide a chart of bars is, and how much of it is for the labels, and for what stands at the bars' ends."""
+    """Widths in pixels: of a chart of bars, of its labels, of the values at the bars' ends."""
 
     width: int
     label: int
@@ -24,9 +24,9 @@ HALF, WHOLE = Room(360, 104, 110), Room(700, 190, 190)
 
 
 class Bar(NamedTuple):
-    """One bar: its label, how long it is (None.
+    """One bar: its label, its length, the text at its end, and whether it asks for attention.
 
-    Not known), what stands at its end, and whether it asks for attention.
+    A length of None is one that is not known.
     """
 
     label: str

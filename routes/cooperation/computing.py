@@ -62,7 +62,7 @@ Without an acknowledgement, nothing shows that they did.
 def compute(
     events: Iterable[AnyEvent], programme: Programme, first: date, last: date, as_of: date
 ) -> Review:
-    """Return the review of the days from `first` to `last`, both included, with ages as of `as_of`."""
+    """Return the review of the days `first` to `last`, both included, with ages as of `as_of`."""
     standing = settled(events, programme)
     seen = [
         event for event in standing.events if not (event.happened and event.happened.first > last)

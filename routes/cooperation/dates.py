@@ -1,6 +1,6 @@
-"""Dates as readers write them.
+"""Dates as readers write them, in Vietnamese and in English.
 
-In Vietnamese after Decree 30/2020/NĐ-CP on official documents, and in English.
+Vietnamese dates follow Decree 30/2020/NĐ-CP on official documents.
 """
 
 from datetime import date, datetime

@@ -27,8 +27,10 @@ class Happened(BaseModel):
     id: Annotated[
         Reference,
         about(
-            "Mã sự kiện do địa phương đặt, không đổi và không dùng lại: mã địa phương, dấu gạch chéo, số hiệu riêng",
-            "the place's own id of the event, stable and never used again: the place's code, a slash, its own number",
+            "Mã sự kiện do địa phương đặt, không đổi và không dùng lại: "
+            "mã địa phương, dấu gạch chéo, số hiệu riêng",
+            "the place's own id of the event, stable and never used again: "
+            "the place's code, a slash, its own number",
         ),
     ]
     department: Annotated[
@@ -49,22 +51,26 @@ class Happened(BaseModel):
     happened: Annotated[
         When | None,
         about(
-            "Thời điểm diễn ra (giờ Việt Nam, Asia/Ho_Chi_Minh): năm, tháng, ngày, hoặc ngày giờ kèm múi giờ; null nếu chưa rõ",
-            "when it happened (Asia/Ho_Chi_Minh): a year, month, day, or time with its zone; null if not known",
+            "Thời điểm diễn ra (giờ Việt Nam, Asia/Ho_Chi_Minh): "
+            "năm, tháng, ngày, hoặc ngày giờ kèm múi giờ; null nếu chưa rõ",
+            "when it happened (Asia/Ho_Chi_Minh): "
+            "a year, month, day, or time with its zone; null if not known",
         ),
     ]
     field: Annotated[
         Department | None,
         about(
             "Lĩnh vực, gọi theo sở phụ trách; quyết định sở nào của TP.HCM nhận sự kiện",
-            "the field, named by the department in charge; decides which department of the hub gets it",
+            "the field, named by the department in charge; "
+            "decides which department of the hub gets it",
         ),
     ] = None
     corrects: Annotated[
         Reference | None,
         about(
             "Mã sự kiện trước đây của chính địa phương mà sự kiện này đính chính, thay thế toàn bộ",
-            "the id of the place's own earlier event that this one corrects and replaces as a whole",
+            "the id of the place's own earlier event "
+            "that this one corrects and replaces as a whole",
         ),
     ] = None
     public: Annotated[
@@ -123,9 +129,9 @@ class Happened(BaseModel):
 
 
 def taking_part(places: Sequence[Place], info: ValidationInfo) -> Sequence[Place]:
-    """Return the places if the programme knows them all.
+    """Return the places if the programme knows them all, else raise.
 
-    Raise with a message that names the one it doesn't.
+    The message names the place that the programme doesn't know.
     """
     programme = info.data.get("programme")
     known = PROGRAMMES[programme].places if programme is not None else tuple(Place)

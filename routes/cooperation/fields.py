@@ -1,6 +1,6 @@
-"""What the catalogue's events are made of.
+"""The kinds of field that the catalogue's events have: texts, ids, counts, periods.
 
-Texts, ids, counts, periods, each told in both languages.
+Each is described in both languages.
 """
 
 import re
@@ -27,7 +27,7 @@ _REFERENCE = rf"^(?:{'|'.join(Place)})/[A-Za-z0-9][A-Za-z0-9._-]{{0,79}}$"
 
 
 def about(vi: str, en: str, **constraints: Any) -> Any:
-    """Return what a field means, in both languages, with its constraints.
+    """Return a field with its meaning in both languages and its constraints.
 
     The JSON Schemas carry both.
     """
@@ -40,7 +40,7 @@ def fault(en: str, vi: str) -> PydanticCustomError:
 
 
 def _composed(text: str) -> str:
-    """Put every letter and its marks into one character, as Vietnamese is written everywhere else (NFC)."""
+    """Put every letter and its marks into one character (NFC), as others write Vietnamese."""
     if _CONTROL.search(text):
         raise fault("text has no control characters", "văn bản không được chứa ký tự điều khiển")
     return unicodedata.normalize("NFC", text)

@@ -19,9 +19,9 @@ _COUNTED: tuple[Figure, ...] = ("enterprises", "delegates", "contracts", "memora
 
 
 def credited(event: AnyEvent) -> Place | None:
-    """Return the partner whose event it is: who tells it, or whom alone the hub tells of; None.
+    """Return the partner whose event it is: who tells it, or whom alone the hub tells of.
 
-    The region's.
+    None is the region.
     """
     if event.place != HUB:
         return event.place
@@ -56,11 +56,9 @@ class _Sums:
 
 
 def added_up(events: Sequence[AnyEvent]) -> Mapping[Place | None, Figures]:
-    """Return the figures of each partner that has any.
+    """Return the figures of each partner that has any; under None those of the whole region.
 
-    Under None are those of the region as a whole.
-
-    What several tell of one happening counts once, by the greatest figure, and for the place whose
+    A happening that several tell of counts once, by the greatest figure, and for the place whose
     happening it is. A contract that names a happening is one of those that the happening has
     counted, if it has.
     """
@@ -101,8 +99,5 @@ def _signed(events: Sequence[AnyEvent]) -> dict[tuple[str, Figure], list[tuple[P
 
 
 def _host(told: Iterable[HappeningHeld]) -> Place | None:
-    """Return whose happening it is.
-
-    The first partner, by its code, that an event of it is credited to.
-    """
+    """Return the first partner, by its code, that an event of the happening is credited to."""
     return min((place for one in told if (place := credited(one)) is not None), default=None)

@@ -32,7 +32,7 @@ class Tally:
 class ItemLine:
     """One item: its `state` is the last word of an event's type; `told` is when that was.
 
-    '' is not known.
+    A `told` of '' is not known.
     """
 
     item: str
@@ -84,7 +84,7 @@ class Account:
 class Figures:
     """The figures of one partner, or of the region as a whole.
 
-    Those in `approximate` are about right.
+    The figures that `approximate` names are about right.
     """
 
     values: Mapping[Figure, int]
@@ -93,7 +93,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a review was computed from.
+    """The counts of the events that a review was computed from.
 
     `events` are distinct ones, of which so many are `corrections`; `undated` ones count all the
     same. `outside` lie outside of the period. `unplanned` items were told of, but nobody planned
@@ -140,9 +140,9 @@ class Review:
         return dict(sorted(found.items()))
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values.
+        """Return the review as JSON values.
 
-        What no event gave is absent, a date that is not known is null.
+        A value that no event gave is absent, a date that is not known is null.
         """
         return {
             "programme": self.programme.value,

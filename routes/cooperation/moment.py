@@ -1,6 +1,4 @@
-"""When something happened, as exactly as it is known.
-
-A year, a month, a day, or a time with its zone.
+"""When something happened: a year, a month, a day, or a time with its zone.
 
 Years, months and days are those of Asia/Ho_Chi_Minh. ISO 8601 writes all four so that the text
 sorts as the time.
@@ -26,7 +24,7 @@ _MOMENT = re.compile(_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """`text` as it was given.
+    """A moment: its `text` as the sender wrote it.
 
     `first` and `last` are the days between which it lies, both included.
     """
@@ -37,7 +35,7 @@ class Moment:
 
     @property
     def sorts(self) -> tuple[date, date, str]:
-        """What puts moments in order.
+        """The key that sorts moments.
 
         Of two that end on the same day, the more exact one comes later.
         """
@@ -68,8 +66,9 @@ def _validated(value: Any) -> Moment:
     except (TypeError, ValueError, OverflowError):
         raise PydanticCustomError(
             "moment",
-            "write 2023, 2023-04, 2023-04-12, or 2023-04-12T08:30:00+07:00 with its zone; null if it is not known"
-            " / ghi năm, tháng, ngày, hoặc ngày giờ kèm múi giờ; null nếu chưa rõ",
+            "write 2023, 2023-04, 2023-04-12, or 2023-04-12T08:30:00+07:00 with its zone; "
+            "null if it is not known / "
+            "ghi năm, tháng, ngày, hoặc ngày giờ kèm múi giờ; null nếu chưa rõ",
         ) from None
 
 

@@ -1,6 +1,6 @@
 """The review as one HTML page that holds all it needs: to read on a screen and to print on A4."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -80,21 +80,24 @@ class _Words:
         value = figures.values.get(name)
         if value is None:
             return "—"
-        about = f"{self('about')} " if name in figures.approximate else ""
-        return about + self.number(value)
+        return self._about(name, figures.approximate) + self.number(value)
+
+    def _about(self, name: str, approximate: Container[str]) -> str:
+        """Return the word that stands before a figure that is about right, else nothing."""
+        return f"{self('about')} " if name in approximate else ""
 
     def percent(self, part: int, whole: int) -> str:
         text = f"{100 * part / whole:.1f}".removesuffix(".0")
         return f"{text.replace('.', ',') if self.language == 'vi' else text}%"
 
     def figures_of(self, held: HappeningHeld) -> list[str]:
-        told = {
-            figure: getattr(held, figure)
-            for figure in ("enterprises", "delegates", "contracts", "memoranda")
+        counts = {
+            name: getattr(held, name)
+            for name in ("enterprises", "delegates", "contracts", "memoranda")
         }
         return [
-            f"{self(figure)}: {self('about') + ' ' if figure in held.approximate else ''}{self.number(count)}"
-            for figure, count in told.items()
+            f"{self(name)}: {self._about(name, held.approximate)}{self.number(count)}"
+            for name, count in counts.items()
             if count is not None
         ]
 

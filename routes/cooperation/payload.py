@@ -1,6 +1,6 @@
-"""The event catalogue: what a place may tell the programmes, as a discriminated union on `type`.
+"""The event catalogue: all events that a place may tell, a discriminated union on `type`.
 
-Everything a source may leave open is null or empty where it has to be named, and may be left out
+A fact that a source may leave open is null or empty where it has to be named, and may be left out
 elsewhere.
 """
 
@@ -56,7 +56,8 @@ class ItemPlanned(_AboutItem):
     scope: Annotated[
         Literal["regional", "bilateral"],
         about(
-            "Nội dung chung của vùng (regional), hay song phương giữa TP.HCM và một địa phương (bilateral)",
+            "Nội dung chung của vùng (regional), "
+            "hay song phương giữa TP.HCM và một địa phương (bilateral)",
             "of the whole programme (regional), or between the hub and one partner (bilateral)",
         ),
     ]
@@ -95,7 +96,8 @@ class ItemReported(Happened):
     name = Name("Báo cáo tiến độ, kết quả", "Item reported on")
     when = Name(
         "Khi có tiến độ, kết quả của một nội dung; item là null nếu chưa rõ thuộc nội dung nào.",
-        "When there is progress or a result to tell; item is null if it is not known which item it belongs to.",
+        "When there is progress or a result to tell; "
+        "item is null if it is not known which item it belongs to.",
     )
     thing = "item"
     type: Literal["item.reported"]
@@ -141,7 +143,8 @@ class _AboutObstacle(Happened):
 class ObstacleRaised(_AboutObstacle):
     name = Name("Khó khăn, vướng mắc được phản ánh", "Obstacle raised")
     when = Name(
-        "Khi doanh nghiệp hoặc địa phương phản ánh khó khăn, vướng mắc; đầu mối tại TP.HCM nhận được ngay.",
+        "Khi doanh nghiệp hoặc địa phương phản ánh khó khăn, vướng mắc; "
+        "đầu mối tại TP.HCM nhận được ngay.",
         "When an enterprise or a place meets an obstacle; the focal point gets it at once.",
     )
     type: Literal["obstacle.raised"]
@@ -225,8 +228,10 @@ class _AboutHappening(Happened):
             "other",
         ],
         about(
-            "Loại: hội nghị, hội chợ, lễ hội, kết nối cung cầu, xúc tiến, tập huấn, sơ kết – tổng kết, khác",
-            "conference, fair, festival, connection of supply and demand, promotion, training, review, other",
+            "Loại: hội nghị, hội chợ, lễ hội, kết nối cung cầu, xúc tiến, tập huấn, "
+            "sơ kết – tổng kết, khác",
+            "conference, fair, festival, connection of supply and demand, promotion, training, "
+            "review, other",
         ),
     ]
     title: Title
@@ -281,7 +286,8 @@ class _Signed(Happened):
         Reference | None,
         about(
             "Mã hoạt động nơi ký; số đã nêu ở hoạt động đó không bị tính hai lần",
-            "the happening at which it was signed; what that happening counted is not counted twice",
+            "the happening at which it was signed; "
+            "what that happening counted is not counted twice",
         ),
     ] = None
 

@@ -141,7 +141,8 @@ PROGRAMMES: Mapping[Programme, Agreed] = {
         Name(
             "Chương trình hợp tác phát triển kinh tế – xã hội giữa Thành phố Hồ Chí Minh "
             "và các tỉnh Duyên hải Trung bộ",
-            "Socio-economic cooperation programme of Ho Chi Minh City and the South Central Coast provinces",
+            "Socio-economic cooperation programme of Ho Chi Minh City "
+            "and the South Central Coast provinces",
             "TP.HCM – Duyên hải Trung bộ",
         ),
         (2023, 2025),
@@ -158,7 +159,8 @@ PROGRAMMES: Mapping[Programme, Agreed] = {
         Name(
             "Chương trình hợp tác phát triển kinh tế – xã hội giữa Thành phố Hồ Chí Minh "
             "và các tỉnh phía Bắc, Bắc Trung bộ",
-            "Socio-economic cooperation programme of Ho Chi Minh City and the North and North Central provinces",
+            "Socio-economic cooperation programme of Ho Chi Minh City "
+            "and the North and North Central provinces",
             "TP.HCM – phía Bắc, Bắc Trung bộ",
         ),
         (2023, 2025),

@@ -1,7 +1,11 @@
-"""The review of a programme and period, out of the events that `relay export --route cooperation` wrote.
+"""The review of a programme and period, out of the events that `relay export` wrote.
 
-relay export --route cooperation -o events.jsonl python routes/cooperation/review.py events.jsonl
---programme south-central-coast --html review.html --json review.json
+Two commands make a page:
+
+    relay export --route cooperation -o events.jsonl
+    python routes/cooperation/review.py events.jsonl --programme south-central-coast --html it.html
+
+`--json it.json` writes the same as JSON.
 """
 
 import argparse
@@ -57,9 +61,9 @@ def _told(error: Exception) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the pages and the JSON that are asked for.
+    """Write the pages and the JSON that the arguments name.
 
-    JSON goes to standard output if nothing is.
+    Without any of them the JSON goes to standard output.
     """
     asked = _parser().parse_args(arguments)
     programme = Programme(asked.programme)

@@ -10,8 +10,11 @@ from .payload import AnyEvent, CooperationEvent
 from .places import DEPARTMENTS, PLACES, PROGRAMMES, Name
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-# What a schema can't say, the relay checks all the same.
-_BEYOND = "The relay also checks that ids begin with the sender's own code, and what is said in the catalogue."
+# The relay checks rules that a schema can't express all the same.
+_BEYOND = (
+    "The relay also checks that ids begin with the sender's own code, "
+    "and what is said in the catalogue."
+)
 KINDS: Mapping[str, type[Happened]] = {
     get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(AnyEvent)
 }

@@ -1,6 +1,4 @@
-"""Which of the events stand.
-
-What came twice counts once, and what was corrected gives way to its correction.
+"""Which of the events stand: one of each that came twice, and corrections for the corrected.
 
 Nothing here looks at the order in which events came, nor at how often.
 """
@@ -14,9 +12,7 @@ from .places import Programme
 
 
 class Standing(NamedTuple):
-    """The events that stand, and out of how many.
-
-    `distinct` ones, of which so many are `corrections`.
+    """The events that stand, out of so many `distinct` ones, `corrections` among them.
 
     `earlier` names for each the ids under which it was told, its own included. `duplicates` are
     events that came again, `conflicting` ids that came with different contents.
@@ -72,9 +68,10 @@ def _chains(events: Mapping[str, AnyEvent]) -> dict[str, frozenset[str]]:
 
 
 def _root(name: str, events: Mapping[str, AnyEvent]) -> tuple[str, int]:
-    """Return the id of the event that a chain of corrections began with, and how far `name` is from it.
+    """Return the id that a chain of corrections began with, and how far `name` is from it.
 
-    That event may not be there. A chain that bites its own tail began with the least of its ids.
+    The event of that id may not be there. A chain that bites its own tail began with the least of
+    its ids.
     """
     way = [name]
     while (event := events.get(way[-1])) is not None and event.corrects is not None:

@@ -1,6 +1,4 @@
-"""The forms in which targets take events.
-
-JSON, CloudEvents, a form post, a chat message, a news entry.
+"""The forms that targets take: JSON, CloudEvents, a form post, a chat message, a news entry.
 
 Texts go out in NFC, however they came. CloudEvents: https://github.com/cloudevents/spec, version
 1.0.2.

@@ -12,12 +12,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "hub": ("Đầu mối", "Focal point"),
     "partners": ("Các địa phương tham gia", "Partners"),
     "computed": (
-        "Hệ thống tự động tính từ các sự kiện mà các địa phương đã gửi; không thay thế văn bản của cơ quan có thẩm quyền.",
-        "Computed from the events that the places have sent; it does not replace a document of any authority.",
+        (
+            "Hệ thống tự động tính từ các sự kiện mà các địa phương đã gửi; "
+            "không thay thế văn bản của cơ quan có thẩm quyền."
+        ),
+        (
+            "Computed from the events that the places have sent; "
+            "it does not replace a document of any authority."
+        ),
     ),
     "dash": (
         "Dấu “—” nghĩa là chưa có sự kiện nào cho biết, không phải bằng không.",
-        "A dash “—” means that no event tells it, not that it is zero. Titles and results stand as they were sent.",
+        (
+            "A dash “—” means that no event tells it, not that it is zero. "
+            "Titles and results stand as they were sent."
+        ),
     ),
     # sections
     "overview": ("Tổng quan", "At a glance"),
@@ -141,8 +150,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "file": ("Tệp dữ liệu", "File"),
     "digest": ("Mã băm SHA-256", "SHA-256"),
     "rule": (
-        "Thứ tự gửi và số lần gửi không làm thay đổi kết quả. Số liệu của một hoạt động do nhiều nơi báo chỉ tính một lần.",
-        "The order in which events were sent, and how often, changes nothing. What several tell of one happening counts once.",
+        (
+            "Thứ tự gửi và số lần gửi không làm thay đổi kết quả. "
+            "Số liệu của một hoạt động do nhiều nơi báo chỉ tính một lần."
+        ),
+        (
+            "The order in which events were sent, and how often, changes nothing. "
+            "What several tell of one happening counts once."
+        ),
     ),
 }
 
