@@ -1,6 +1,6 @@
 """`make bench`: every scenario on every system that it names, in alternating rounds of one run.
 
-python -m tests.bench [--rounds N] [--seconds S] [--quick] [--only NAME …] [--systems NAME …]
+Usage: python -m tests.bench [--rounds N] [--seconds S] [--quick] [--only NAME …] [--systems NAME …]
 """
 
 import argparse

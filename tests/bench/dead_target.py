@@ -1,6 +1,4 @@
-"""One dead target with a backlog.
-
-What it does to the delivery latency of a healthy one, in one run.
+"""Measures how a dead target with a backlog slows the deliveries to a healthy one, in one run.
 
     python -m tests.bench.dead_target [--rounds N] [--pending N] [--rate N] [--seconds N]
 

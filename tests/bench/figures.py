@@ -1,7 +1,4 @@
-"""All that a run has found, as one value: medians, spreads, ratios within rounds.
-
-To JSON and back.
-"""
+"""All figures of a run, as one value: medians, spreads, ratios within rounds; to JSON and back."""
 
 import json
 import statistics

@@ -1,7 +1,4 @@
-"""A store with a past.
-
-Events that are in it before a relay starts, put there by the store's own `append`.
-"""
+"""A store with a past: the store's own `append` puts events there before a relay starts."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Other people's systems, installed from their registries into a folder of the bench's own, at pinned versions."""
+"""Installs other people's systems at pinned versions into a folder of the bench's own."""
 
 import shutil
 import subprocess
@@ -11,10 +11,7 @@ _PYTHON = frozenset({"arq", "celery"})
 
 
 def install(folder: Path, wanted: Collection[str]) -> Path:
-    """Install those systems that are wanted and are not there at these versions.
-
-    Return the folder.
-    """
+    """Install the wanted systems that are not there at these versions; return the folder."""
     folder.mkdir(exist_ok=True)
     pip = str(folder / "bin/pip")
     if _PYTHON & set(wanted):

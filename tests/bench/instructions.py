@@ -1,6 +1,6 @@
-"""What an event costs in instructions of the processor, by library.
+"""The cost of an event in instructions of the processor, by library.
 
-The same on a busy machine and a quiet one.
+Counts are the same on a busy machine and a quiet one.
 
     python -m tests.bench.instructions [SYSTEM:SCENARIO …]
 
@@ -76,7 +76,7 @@ def _control(started: Started, what: str) -> None:
 def _read(counted: Path, events: int) -> Instructions:
     """Add up callgrind's own costs of each function.
 
-    Https://valgrind.org/docs/manual/cl-format.html.
+    Source of the format: https://valgrind.org/docs/manual/cl-format.html
     """
     libraries: dict[str, str] = {}
     costs: Counter[str] = Counter()
@@ -88,9 +88,8 @@ def _read(counted: Path, events: int) -> Instructions:
             if line.startswith("ob="):
                 here = libraries[named[2]]
         elif line.startswith("calls="):
-            is_call = (
-                True  # the next line is the cost of what was called, which is told there as well
-            )
+            # The next line is the cost of the function called, which has a line of its own as well.
+            is_call = True
         elif cost := _COST.match(line):
             if not is_call:
                 costs[here] += int(cost[1])
@@ -104,13 +103,15 @@ def main(wanted: Iterable[str]) -> None:
     if shutil.which("valgrind") is None:
         raise SystemExit("valgrind is needed: install the package valgrind")
     first = 0.0
-    for one in wanted:
-        system, _, scenario = one.partition(":")
-        found = per_event(system, scenario)
-        first = first or found.total
-        most = ", ".join(f"{name} {cost:.0f}" for name, cost in list(found.by_library.items())[:8])
+    for name in wanted:
+        system, _, scenario = name.partition(":")
+        cost = per_event(system, scenario)
+        first = first or cost.total
+        libraries = list(cost.by_library.items())[:8]
+        most = ", ".join(f"{library} {thousands:.0f}" for library, thousands in libraries)
         print(
-            f"{one:26} {found.total:6.0f} thousand an event, {found.total / first:.2f} of the first: {most}"
+            f"{name:26} {cost.total:6.0f} thousand an event, "
+            f"{cost.total / first:.2f} of the first: {most}"
         )
 
 

@@ -1,6 +1,6 @@
 """Load from native programs on the other core.
 
-Wrk to find the rate, `open_loop.c` at fixed rates and for bursts.
+`wrk` finds the rate; `open_loop.c` sends at fixed rates and in bursts.
 """
 
 import json
@@ -12,17 +12,16 @@ from pathlib import Path
 from tests.bench.process import LOAD_CORE, Failed
 
 CONNECTIONS = 64  # for wrk and bursts
-OPEN_CONNECTIONS = (
-    256  # at fixed rates: enough that a request waits for the system, not for the generator
-)
+# At fixed rates there are so many that a request waits for the system, not for the generator.
+OPEN_CONNECTIONS = 256
 _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is posted again and again.
+    """The request that is posted again and again, to `turns` routes in turn.
 
-    Raw HTTP with marks (see `open_loop.c`), to `turns` routes in turn.
+    It is raw HTTP with marks (see `open_loop.c`).
     """
 
     port: int
@@ -32,10 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How requests were answered: how many with 2xx, in how many seconds.
-
-    Latencies in milliseconds.
-    """
+    """How many requests were answered with 2xx in how many seconds; latencies in milliseconds."""
 
     answered: int
     seconds: float
@@ -86,22 +82,25 @@ class Load:
         return self._run(self._open_loop(rate, count, OPEN_CONNECTIONS, str(self._answers)), {}, 0)
 
     def sent(self) -> dict[str, float]:
-        """Return when the event of each id was due, of the last run at a fixed rate, in seconds since 1970."""
-        found = {}
+        """Return when each event of the last run at a fixed rate was due, by its id.
+
+        Times are seconds since the epoch, by the wall clock.
+        """
+        due_at = {}
         for line in self._answers.read_text().splitlines():
             due, _, answer = line.partition(" ")
             if answer.startswith('{"id"'):
-                found[str(json.loads(answer)["id"])] = int(due) / 1e6
-        return found
+                due_at[str(json.loads(answer)["id"])] = int(due) / 1e6
+        return due_at
 
     def _open_loop(self, rate: float, count: int, connections: int, answers: str) -> list[str]:
         numbers = (f"{rate:.3f}", count, connections, self._seed, self._request.turns)
         return [str(self._program), str(self._request.port), *map(str, numbers), answers]
 
     def _run(self, command: list[str], environment: dict[str, str], cut: int) -> Answers:
-        """Run a generator; `cut`: more requests than it makes without an answer.
+        """Run a generator, which leaves at most `cut` requests without an answer.
 
-        At its start, and at its end.
+        Requests are cut off at its start and at its end.
         """
         with self._file.open("rb") as request:
             done = subprocess.run(

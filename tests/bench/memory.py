@@ -1,6 +1,6 @@
-"""How soon a relay starts, and what memory each route, lane and pending delivery takes.
+"""How soon a relay starts, and how much memory each route, lane and pending delivery takes.
 
-Differences between processes.
+The memory is a difference between processes.
 
     python -m tests.bench.memory
 
@@ -66,7 +66,10 @@ async def shipped(folder: Path) -> dict[str, float]:
 
 
 async def many(folder: Path, routes: int, targets: int) -> tuple[float, float, float]:
-    """Return a relay's memory in MiB once it has started, once each route had an event, and at the highest, scraped."""
+    """Return a relay's memory in MiB: at start, after an event for each route, and at the highest.
+
+    The highest is measured after a scrape.
+    """
     site, target = Site(folder / "site"), Target()
     await target.start()
     site.configure({f"t{n}": {"url": target.url} for n in range(targets)})
@@ -94,9 +97,9 @@ async def pending(folder: Path) -> dict[str, float]:
     async with running(site) as (relay, client):
         await client.request("POST", f"{client.admin}/api/targets/paused/pause")
         sizes: list[tuple[float, float]] = []
-        for _ in range(
-            2
-        ):  # what the first need besides, such as room for requests, the second find there
+        # The second round finds the memory there that the first one needs besides, such as room
+        # for requests.
+        for _ in range(2):
             for _ in range(0, PENDING - TOGETHER, TOGETHER):
                 await asyncio.gather(*(client.accepted("in", BODY) for _ in range(TOGETHER)))
             files = sum(file.stat().st_size for file in site.var.glob("relay.db*"))

@@ -1,6 +1,4 @@
-"""A million pending deliveries.
-
-How long a start takes, how much memory, how soon a fresh event is delivered.
+"""A start on a million pending deliveries: its time, its memory, the first fresh delivery.
 
     python -m tests.bench.million [COUNT]
 

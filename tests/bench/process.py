@@ -18,10 +18,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
-    """A round that can't be counted.
-
-    Something ended, was not answered with 2xx, or did not arrive.
-    """
+    """A round that can't be counted: a process ended, or a request got no 2xx or did not arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,8 @@ class Process:
         while not (printed := self._out.read_bytes()).endswith(b"\n"):
             self.check()
             time.sleep(0.005)
-        told: dict[str, Any] = json.loads(printed.splitlines()[0])
-        return told
+        value: dict[str, Any] = json.loads(printed.splitlines()[0])
+        return value
 
     def check(self) -> None:
         """Raise SystemExit with its log if it has ended."""

@@ -1,4 +1,4 @@
-"""Figures as tables, for the terminal and for docs/performance.md, and what they say about the bars that were set.
+"""Figures as tables, for the terminal and for docs/performance.md, and the bars that they reach.
 
 python -m tests.bench.report FIGURES.json          # prints the tables
 python -m tests.bench.report FIGURES.json DOC.md   # writes them between the marks in the document
@@ -156,10 +156,12 @@ def markdown(figures: Figures) -> str:
     systems = dict.fromkeys(system for _, system in figures.rounds)
     machine = figures.machine
     counts = {len(rounds) for rounds in figures.rounds.values()}
-    told = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+    least_to_most = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
     where = (
-        f"{figures.at} UTC, {machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; "
-        f"rounds: {told}, {figures.seconds:g} s of load each time, {figures.took / 60:.0f} minutes in all; "
+        f"{figures.at} UTC, {machine.cpu}, {machine.cores} cores, "
+        f"Linux {machine.kernel}, Python {machine.python}; "
+        f"rounds: {least_to_most}, {figures.seconds:g} s of load each time, "
+        f"{figures.took / 60:.0f} minutes in all; "
         f"load average at the end {machine.load:.1f}."
     )
     return "\n".join(

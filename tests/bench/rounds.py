@@ -25,11 +25,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class FixedRate:
-    """Load at a fixed rate, as a share of the rate found.
+    """The waiting at a fixed rate.
 
-    Events a second, and how long each waited.
-
-    `accept`: from when a request was due until its answer; `delivery`: until the target had it.
+    `fraction`: the rate as a share of the highest; `rate`: events a second; `accept`: from when a
+    request was due until its answer; `delivery`: until the target had it.
     """
 
     fraction: float
@@ -40,7 +39,7 @@ class FixedRate:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round has found.
+    """The figures of one round.
 
     `rate`: events a second, from the first request to the last delivery; `accepted`: answered 2xx a
     second; `saturated`: latency of the answers meanwhile; `cpu`: microseconds an event; `rss`: MiB
@@ -62,10 +61,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a round takes place.
-
-    The target, the load generator's program, a folder for its files.
-    """
+    """The place of a round: the target, the load generator's program, a folder for its files."""
 
     target: Target
     open_loop: Path

@@ -1,6 +1,6 @@
-"""What is measured, as data.
+"""The scenarios that are measured, as data.
 
-Each scenario says what an event is, what it owes, and what stands in the way.
+Each says what an event is, what it owes, and what stands in the way.
 """
 
 from dataclasses import dataclass, replace

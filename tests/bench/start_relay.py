@@ -87,7 +87,7 @@ def _configure(site: Site, bench: Bench, scenario: Scenario) -> None:
 def _filter(route: Path) -> None:
     """Leave the model, the transform and the filters of the shipped route, with a third.
 
-    Nothing goes to the file.
+    The forward to the file is taken out.
     """
     content = YAML(typ="safe", pure=True).load(route)
     content["forward"] = [forward for forward in content["forward"] if "when" in forward]

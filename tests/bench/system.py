@@ -24,7 +24,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all rounds share.
+    """The surroundings that all rounds share.
 
     `target` and `dead`: URLs; `store`: a store with a past, or None; `syncs`: the preloaded
     library; `peers`: the folder where other people's systems are installed; `seconds`: how long
@@ -41,7 +41,10 @@ class Bench:
 
 
 class Started:
-    """A system that runs, the request that it takes, and how many of it were posted to see whether it runs."""
+    """A system that runs, and the request that it takes.
+
+    So many were `posted` to see whether it runs.
+    """
 
     def __init__(
         self, processes: tuple[Process, ...], request: Request, syncs: Path, posted: int = 0

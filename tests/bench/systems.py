@@ -8,8 +8,14 @@ from tests.bench.system import Kind, System
 _FORWARDED = (
     "the target has answered 2xx; nothing is stored, and what fails is the sender's to send again"
 )
-_COMMITTED = "the event and all that it owes are on disk, synced; every delivery has an end that can be asked for"
-_IN_REDIS = "the job is in Redis' memory; a crash of Redis loses what came since its last snapshot (minutes)"
+_COMMITTED = (
+    "the event and all that it owes are on disk, synced; "
+    "every delivery has an end that can be asked for"
+)
+_IN_REDIS = (
+    "the job is in Redis' memory; "
+    "a crash of Redis loses what came since its last snapshot (minutes)"
+)
 SYSTEMS = {
     system.name: system
     for system in (

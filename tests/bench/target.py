@@ -19,7 +19,8 @@ _ECHO = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")  # comes with Deb
 _COUNT = re.compile(rb"requests\s+\d+ \d+ (\d+)")
 _CONFIG = """
 load_module {echo};
-worker_processes 1; worker_rlimit_nofile 16384; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+worker_processes 1; worker_rlimit_nofile 16384; daemon off;
+pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 8192; }}
 http {{
   log_format delivery '$msec $http_x_sent $http_webhook_id';
@@ -39,9 +40,10 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A delivery at the target: when, in seconds since 1970; what it says of its sending.
+    """A delivery at the target.
 
-    Its event.
+    `at`: when it came, in seconds since the epoch by the wall clock; `sent`: when it was sent, as
+    its own header says; `event_id`: its event.
     """
 
     at: float
@@ -68,14 +70,14 @@ class Target:
         """Return how many deliveries have come."""
         self._asked += 1
         self._connection.request("GET", "/count")
-        found = _COUNT.search(self._connection.getresponse().read())
-        assert found is not None
-        return int(found[1]) - self._asked
+        counted = _COUNT.search(self._connection.getresponse().read())
+        assert counted is not None
+        return int(counted[1]) - self._asked
 
     def drain(self, wanted: int) -> tuple[int, float]:
-        """Wait until `wanted` have come and no more do.
+        """Wait until `wanted` deliveries have come and no more do.
 
-        Return how many, and when the last came (perf_counter).
+        Return how many came, and when the last did, in seconds of time.perf_counter.
         """
         deadline = time.monotonic() + DRAIN
         count, last = self.count(), time.perf_counter()

@@ -1,7 +1,4 @@
-"""The review and the catalogue in a real Chromium.
-
-Both languages, on a screen and on paper, every letter intact.
-"""
+"""The review and the catalogue in a real Chromium: both languages, on a screen and on paper."""
 
 import html
 import json
@@ -38,7 +35,7 @@ TOLD = {
 
 
 def page(folder: Path, language: str, programme: str = "south-central-coast") -> Path:
-    """Write the review of the first year, with the examples, so that no part of the page is empty."""
+    """Write the review of the first year and the examples, so that no part of the page is empty."""
     export = folder / "events.jsonl"
     open_ones = [
         body
@@ -79,10 +76,7 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_review_is_printed_with_every_letter(tmp_path: Path, language: str) -> None:
-    """What the page shows can be read off the paper.
-
-    No letter is lost, none falls apart into its marks.
-    """
+    """The paper has every letter of the page; none falls apart into its marks."""
     made = page(tmp_path, language)
     text = await printed(made, tmp_path / "review.pdf")
     # The first heading is set in capitals by the style sheet.
@@ -115,9 +109,9 @@ async def test_catalogue_is_printed_with_every_letter(tmp_path: Path, language: 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_review_holds_all_it_needs(tmp_path: Path, language: str) -> None:
-    """It asks for nothing: no script, no font, no picture, no address.
+    """The page loads nothing: no script, no font, no picture, no address.
 
-    And says what it was computed from.
+    It names the file that it was computed from.
     """
     text = page(tmp_path, language).read_text("utf-8")
     assert not re.search(r"<(script|link|img|iframe|object)\b|url\(|@import|\bsrc=", text)

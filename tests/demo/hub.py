@@ -1,4 +1,7 @@
-"""The hub's relay with the shipped route, sixteen senders that sign as the catalogue says, and sixteen servers."""
+"""The hub's relay with the shipped route, its sixteen senders and their sixteen servers.
+
+The senders sign as the catalogue says.
+"""
 
 import hashlib
 import hmac
@@ -58,10 +61,7 @@ def place_of(target: str) -> tuple[str, str]:
 
 
 def year() -> list[tuple[str, dict[str, Any]]]:
-    """Return the first year of both programmes.
-
-    The sender and the body of each sample that is not refused.
-    """
+    """Return the first year of both programmes: sender and body of each sample that is taken."""
     samples = [
         json.loads(path.read_text())
         for path in sorted((REPOSITORY / "routes" / ROUTE / "samples").glob("*.json"))

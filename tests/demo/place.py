@@ -1,6 +1,6 @@
-"""The system of one place.
+"""The system of one place: a server on loopback that keeps its requests.
 
-A server on loopback that keeps what it gets, can go down, and comes back on its port.
+It can go down, and comes back on its port.
 """
 
 import asyncio
@@ -14,10 +14,7 @@ from tests.support.waiting import DEADLINE, until
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """One request that was taken.
-
-    For which of the place's systems, of which event, in which form.
-    """
+    """One request that was taken: the system of the place that it is for, its event, its form."""
 
     path: str
     event: str

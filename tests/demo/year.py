@@ -1,6 +1,4 @@
-"""`make demo`.
-
-The first year of both programmes, posted through a real relay to sixteen local servers.
+"""`make demo`: the first year of both programmes, through a real relay to sixteen local servers.
 
 One place's server is down while everything is posted, and comes back. The demo ends with 0 only if
 every delivery is accounted for; it leaves the reviews of both programmes in its folder.
@@ -86,13 +84,11 @@ async def post(sender: Sender, client: Client) -> list[Posted]:
         if answer.status != 200 or not answer.json["duplicate"]:
             raise NotAccountedFor(f"{body['id']}, posted again, was answered {answer.status}")
     for event in events:
-        found = await client.event(event.id)
-        event.key = found["key"]
-        event.owed = {one["target"]: one["state"] for one in found["deliveries"]}
-    owed = sum(len(event.owed) for event in events)
-    say(
-        f"{len(events)} events of {len({place for place, _ in told})} senders accepted, {owed} deliveries owed"
-    )
+        record = await client.event(event.id)
+        event.key = record["key"]
+        event.owed = {delivery["target"]: delivery["state"] for delivery in record["deliveries"]}
+    owed, senders = sum(len(event.owed) for event in events), {place for place, _ in told}
+    say(f"{len(events)} events of {len(senders)} senders accepted, {owed} deliveries owed")
     say(f"{_REPEATED} of them posted again: taken as duplicates")
     return events
 

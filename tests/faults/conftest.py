@@ -29,5 +29,5 @@ async def start_faulty() -> AsyncIterator[StartFaulty]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Disk:
-    """Return a disk that counts and fails on demand, for a relay that is started with its environment."""
+    """Return a disk that counts and fails on demand, for a relay started with its environment."""
     return Disk(tmp_path)

@@ -1,7 +1,4 @@
-"""What was posted, answered and delivered, by the sender's numbers; then.
-
-Who was lost, doubled, wasted.
-"""
+"""Accounts for every number that a sender posted: answered, delivered, lost, doubled, wasted."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,10 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that a target got.
-
-    Which number, under which id and attempt, when, and what it answered.
-    """
+    """One request that a target got: which number, under which id and attempt, when, its answer."""
 
     number: int
     id: str
@@ -74,22 +68,19 @@ class Ledger:
         return sorted(number for number, found in ids.items() if len(found) > 1)
 
     def doubled(self, seen: Mapping[str, list[Seen]]) -> list[Doubled]:
-        """Return each surplus delivery with its cause.
-
-        What happened from the delivery before to this one.
-        """
-        found = []
+        """Return each surplus delivery with its cause: the faults since the delivery before it."""
+        doubled = []
         for target, requests in seen.items():
             before: dict[int, float] = {}
             for one in requests:
                 if not one.delivered:
                     continue
                 if one.number in before:
-                    found.append(
+                    doubled.append(
                         Doubled(target, one.number, self._cause(before[one.number], one.at))
                     )
                 before[one.number] = one.at
-        return found
+        return doubled
 
     def _cause(self, since: float, until: float) -> str:
         """Return the gravest thing that went on between two times; '' if nothing did."""
@@ -110,8 +101,11 @@ def disordered(requests: Iterable[Seen], keys: int) -> list[int]:
 
 
 def wasted(recorded: Mapping[int, int], requests: Iterable[Seen]) -> dict[int, int]:
-    """Return by how many the attempts that the relay recorded differ from the requests that the target saw."""
-    saw = Counter(one.number for one in requests)
+    """Return how many attempts more the relay recorded than the target saw requests, by number.
+
+    A number with as many of both is left out.
+    """
+    seen = Counter(request.number for request in requests)
     return {
-        number: count - saw[number] for number, count in recorded.items() if count != saw[number]
+        number: count - seen[number] for number, count in recorded.items() if count != seen[number]
     }

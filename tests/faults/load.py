@@ -1,4 +1,7 @@
-"""Senders that post numbers until each is answered 2xx, and a target that counts them and breaks when told."""
+"""Senders that post numbers until each is answered 2xx, and a target that counts them.
+
+The target breaks on demand.
+"""
 
 import asyncio
 import itertools

@@ -1,9 +1,7 @@
-"""`make soak`.
-
-The real relay under load while it is killed, stopped, frozen, and its target breaks.
+"""`make soak`: the real relay under load while it is killed, stopped, frozen, its target broken.
 
     python -m tests.faults.soak [--kills N] [--terms N] [--freezes N] [--outages N] [--seed N]
-    [--json]
+        [--json]
 
 Senders post numbered events to a route with four forwards: a target that is fine, one that has
 outages, one in order of keys, and a file. At random instants the relay is ended and started again.
@@ -291,7 +289,8 @@ async def soak(folder: Path, courses: list[Course], seed: int) -> list[Account]:
 def _print(account: Account) -> None:
     done = account.course
     print(
-        f"\n{done.kills} kills, {done.terms} SIGTERMs, {done.freezes} freezes, {done.outages} outages"
+        f"\n{done.kills} kills, {done.terms} SIGTERMs, "
+        f"{done.freezes} freezes, {done.outages} outages"
     )
     for name, value in account.told.items():
         print(f"  {name:28} {json.dumps(value) if isinstance(value, dict) else value}")

@@ -1,7 +1,4 @@
-"""The admin listener under attack.
-
-Pages in a browser on this machine, and requests that are no good.
-"""
+"""The admin listener under attack: by pages in a local browser, and by malformed requests."""
 
 import asyncio
 

@@ -1,4 +1,7 @@
-"""Somebody sets the wall clock, by an hour or a year, while deliveries wait (with libfaketime, in a real process)."""
+"""Somebody sets the wall clock, by an hour or a year, while deliveries wait.
+
+libfaketime does so in a real process.
+"""
 
 from pathlib import Path
 
@@ -50,9 +53,9 @@ def configure(site: Site, target: Target, schedule: list[str]) -> None:
 async def test_retry_comes_and_fresh_events_go_at_once(
     site: Site, start_process: StartProcess, target: Target, clock: Clock, jump: str
 ) -> None:
-    """A retry that was to come in a second does, whatever the wall clock says meanwhile.
+    """A retry due in a second comes then, whatever the wall clock says meanwhile.
 
-    Ids rise, ids are known.
+    Ids keep rising, and duplicates stay known.
     """
     configure(site, target, ["1s"] * 5)
     relay = await start_process(site, clock.environment)

@@ -1,6 +1,6 @@
 """The relay as a process, ended at the worst instants.
 
-Between delivery and record, before a retry, beside another.
+They are between a delivery and its record, before a retry, and beside another relay.
 """
 
 import pytest
@@ -33,7 +33,7 @@ async def _settled(relay: RelayProcess) -> None:
 async def test_an_event_killed_between_delivery_and_record_comes_again_with_the_same_id(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """A target that got the request before the kill gets it once more, the same in id, body and attempt."""
+    """A target that got the request before the kill gets the same id, body and attempt again."""
     _write(site, target)
     target.open.clear()
     relay = await start_process(site)
@@ -79,7 +79,7 @@ async def test_a_retry_survives_a_kill(
 async def test_a_second_relay_on_the_same_file_is_refused(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Exit code 1 and a message that names the file and the remedy.
+    """A second relay exits with 1 and a message that names the file and the remedy.
 
     The first goes on undisturbed.
     """

@@ -1,7 +1,4 @@
-"""Somebody recorded a signed request, and sends it again.
-
-At once, later, with its token on another body.
-"""
+"""Somebody recorded a signed request, and sends it again: at once, later, with another body."""
 
 import base64
 import hashlib
@@ -99,9 +96,9 @@ def _write(site: Site, target: Target, scheme: str) -> Callable[[bytes, int], Si
 async def test_request_of_ten_minutes_ago_is_refused(
     site: Site, start_relay: StartRelay, target: Target, scheme: str
 ) -> None:
-    """However rightly it is signed: 401, nothing stored.
+    """An old request gets 401 and is not stored, however rightly it is signed.
 
-    And with another time written into it, 401 too.
+    With another time written into it, it gets 401 too.
     """
     sign = _write(site, target, scheme)
     relay = await start_relay(site)
@@ -118,9 +115,9 @@ async def test_request_of_ten_minutes_ago_is_refused(
 async def test_request_that_comes_again_is_not_delivered_again(
     site: Site, start_process: StartProcess, target: Target, scheme: str
 ) -> None:
-    """Within the tolerance the same request is known, also after a restart.
+    """Within the tolerance a repeated request gets 200 and the first one's id.
 
-    200 with the first one's id.
+    So it does after a restart.
     """
     sign = _write(site, target, scheme)
     signed = sign(BODY, int(time.time()))
@@ -165,7 +162,7 @@ async def test_signature_is_good_for_no_other_body(
 async def test_token_that_was_used_counts_once(
     site: Site, start_relay: StartRelay, target: Target, scheme: str
 ) -> None:
-    """Even rightly signed anew, an id that was seen is delivered no second time, whatever the body says now."""
+    """An id that was seen is delivered no second time, even with a new body rightly signed."""
     sign = _write(site, target, scheme)
     relay = await start_relay(site)
     now = int(time.time())

@@ -1,6 +1,6 @@
 """SIGTERM with everything in flight.
 
-What can end ends, the rest goes on after the restart and has cost nothing.
+Attempts that can end do; the rest goes on after the restart and has cost nothing.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ async def _draining(process: RelayProcess) -> None:
 async def test_what_is_in_flight_ends_and_what_waits_goes_after_the_restart(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Not ready at once, closed to newcomers, four attempts end within the grace.
+    """A stopping relay is not ready, takes nobody new, and ends four attempts within the grace.
 
     Each event arrives once, as attempt 1.
     """
@@ -85,9 +85,9 @@ async def test_what_is_in_flight_ends_and_what_waits_goes_after_the_restart(
 async def test_attempt_that_outlasts_the_grace_has_cost_nothing(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Let go, and made again after the restart.
+    """An attempt longer than the grace is cut off and made again after the restart.
 
-    Still the first attempt, at the target and in the record.
+    It is still the first attempt, at the target and in the record.
     """
     _write(site, target, "200ms")
     target.open.clear()

@@ -12,9 +12,9 @@ from tests.faults.soak import Course, soak
 @pytest.mark.fault(24)
 @pytest.mark.fault(29)
 async def test_nothing_is_lost_over_kills_freezes_and_outages(tmp_path: Path) -> None:
-    """Accepted is delivered to every target, in order where asked.
+    """Every accepted event is delivered to every target, in order where the route says so.
 
-    What comes twice has its cause.
+    Each surplus delivery has a cause.
     """
     (account,) = await soak(
         tmp_path, [Course(kills=5, freezes=2, outages=2)], random.randrange(1 << 32)
@@ -25,10 +25,7 @@ async def test_nothing_is_lost_over_kills_freezes_and_outages(tmp_path: Path) ->
 
 @pytest.mark.fault(30)
 async def test_orderly_stops_lose_nothing_and_waste_no_attempt(tmp_path: Path) -> None:
-    """Over SIGTERMs under load.
-
-    Nothing lost, nothing twice, and each attempt recorded was one request.
-    """
+    """SIGTERMs under load lose and repeat nothing; each recorded attempt was one request."""
     (account,) = await soak(tmp_path, [Course(terms=3)], random.randrange(1 << 32))
     assert list(account.broken()) == [], account.told
     assert account.told["accepted"] > 50

@@ -1,6 +1,6 @@
-"""What may be fed with any bytes.
+"""The functions that may be fed with any bytes.
 
-Each takes some, and returns, or raises what it says that it raises.
+Each takes some, and returns, or raises an error that it is documented to raise.
 """
 
 import contextlib
@@ -56,10 +56,7 @@ def headers_of(raw: bytes) -> dict[str, str]:
 
 
 def json(raw: bytes) -> None:
-    """Decode.
-
-    What is a value can be seen by expressions, and keeps its NULs and its large integers.
-    """
+    """Decode a body: expressions see its value, which keeps its NULs and its large integers."""
     try:
         value = decode_json(raw)
     except Rejected:

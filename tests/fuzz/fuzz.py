@@ -1,7 +1,8 @@
-"""Feed each floor with bytes that reach ever more of its code (atheris, on libFuzzer), for some seconds: `make fuzz`.
+"""`make fuzz`: feed each floor for some seconds with bytes that reach ever more of its code.
 
-Each runs in a process of its own, as libFuzzer ends the process that it runs in. What it finds it
-leaves as `crash-…` in the working directory; that belongs into `test_floors.py` as an example.
+Atheris, on libFuzzer, chooses the bytes. Each floor runs in a process of its own, as libFuzzer ends
+the process that it runs in. Bytes that break a floor are left as `crash-…` in the working
+directory; they belong into `test_floors.py` as an example.
 """
 
 import subprocess

@@ -1,6 +1,6 @@
-"""Any bytes at all.
+"""Any bytes at all: the floors raise only documented errors, and the wire never answers 500.
 
-The floors of decoding and verification raise only what they say, and the wire never answers 500.
+The floors are those of decoding and verification.
 """
 
 import gzip
@@ -115,9 +115,9 @@ requests = st.builds(
 async def test_any_bytes_on_the_wire_are_answered_without_a_fault(
     site: Site, start_relay: StartRelay, target: Target, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Never a 5xx, never a traceback.
+    """No bytes on the wire cause a 5xx or a traceback.
 
-    The relay takes the next good request, and every event it took is delivered.
+    The relay takes the next good request, and every event that it took is delivered.
     """
     site.configure({"hook": {"url": target.url}}, limits={"body_timeout": "100ms"})
     site.route("raw", {"forward": [{"to": "hook"}]})

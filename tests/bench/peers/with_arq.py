@@ -1,6 +1,6 @@
 """A webhook endpoint and its worker as people write them by hand: FastAPI, arq on Redis, httpx.
 
-uvicorn with_arq:app          arq with_arq.WorkerSettings
+`uvicorn with_arq:app` runs the one, `arq with_arq.WorkerSettings` the other.
 """
 
 import os
@@ -46,7 +46,7 @@ async def startup(ctx: dict[str, Any]) -> None:
 
 
 class WorkerSettings:
-    """Ten times as many jobs at a time as by default, asked for five times as often, and no result kept."""
+    """Ten times the default jobs at a time, polled for five times as often, no result kept."""
 
     functions = (deliver,)
     on_startup = startup

@@ -1,8 +1,6 @@
-"""A webhook endpoint and its worker as people write them by hand.
+"""A webhook endpoint and its worker as people write them: FastAPI, Celery on Redis, requests.
 
-FastAPI, Celery on Redis, requests.
-
-uvicorn with_celery:app          celery --app with_celery:celery worker
+`uvicorn with_celery:app` runs the one, `celery --app with_celery:celery worker` the other.
 """
 
 import os

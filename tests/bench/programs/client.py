@@ -1,6 +1,6 @@
-"""A floor: a bare aiohttp client that posts to the target from so many tasks for so many seconds.
+"""A floor: a bare aiohttp client on uvloop.
 
-Uvloop.
+It posts to the target from so many tasks for so many seconds.
 """
 
 import asyncio

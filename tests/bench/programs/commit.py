@@ -1,6 +1,6 @@
-"""A floor.
+"""A floor: SQLite alone.
 
-SQLite alone, rows of a body each, so many in one synced transaction, for so many seconds.
+It commits rows of a body each, so many in one synced transaction, for so many seconds.
 """
 
 import json
