@@ -1,7 +1,4 @@
-"""What a test asks of a relay, whether it runs inside the test or as a process.
-
-Both listeners over HTTP.
-"""
+"""A test's requests to both listeners of a relay, which runs inside the test or as a process."""
 
 import asyncio
 import json
@@ -76,7 +73,10 @@ class Client:
         return str(answer.json["id"])
 
     async def raw(self, data: bytes, *, ends: bool = False) -> Answer:
-        """Send these very bytes on a connection of their own, half-close it if `ends`, read one answer."""
+        """Send these very bytes on a connection of their own, and read one answer.
+
+        If `ends`, half-close the connection after them.
+        """
         host, _, port = self.public.removeprefix("http://").rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
@@ -95,8 +95,7 @@ class Client:
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
         return Answer(int(head[0].split(" ")[1]), headers, body)
 
-    # --- the admin listener
-    # --------------------------------------------------------------------------
+    # --- the admin listener -----------------------------------------------------------------------
 
     async def api(self, path: str) -> Any:
         """Return the JSON answer of the admin API."""

@@ -1,7 +1,4 @@
-"""Events of the cooperation programmes for tests.
-
-The examples, the first year, and any that are made up.
-"""
+"""Events of the cooperation programmes for tests: the examples, the first year, any others."""
 
 import json
 from pathlib import Path
@@ -27,10 +24,7 @@ def read(body: Any) -> AnyEvent:
 
 
 def faults(body: Any) -> dict[str, str]:
-    """Return what is wrong with a body, by the member that it is said of.
-
-    Empty if it is an event.
-    """
+    """Return the faults of a body, by the member that each is in; empty if it is an event."""
     try:
         read(body)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A whole relay in a thread and loop of its own, where everything that it does is counted, not timed.
+"""A whole relay in a thread and loop of its own, whose work is counted, not timed.
 
 Clients and targets run elsewhere, so that what is counted is the relay's alone. Counts are the same
 on any machine, but for what the relay does once a second: take the median over events.
@@ -24,7 +24,7 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was done so far, or for one event.
+    """The work done so far, or for one event.
 
     `calls`: Python functions called and coroutines resumed, in all threads; `handles`: callbacks
     and timers given to the loop; `statements` and `transactions` of the writing connection;
@@ -80,7 +80,7 @@ class CountedRelay:
         threading.setprofile(None)
 
     async def counts(self) -> Counts:
-        """Return what was done so far, once nothing is pending and the loop has nothing left to do."""
+        """Return the counts so far, once nothing is pending and the loop has nothing left to do."""
 
         async def idle() -> bool:
             return self._relay.store.writing.pending == 0 and self._relay.store.writing.waiting == 0

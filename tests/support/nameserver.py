@@ -1,7 +1,4 @@
-"""A name server on loopback that answers as it is told.
-
-The resolver that asks it is the relay's own.
-"""
+"""A name server on loopback that answers as a test sets it up, for the relay's own resolver."""
 
 import asyncio
 import ipaddress
@@ -14,7 +11,7 @@ _A = 1
 class NameServer(asyncio.DatagramProtocol):
     """Answers every name: with `addresses` if there are any, else with `code`.
 
-    Not at all while `silent`.
+    While `silent`, it does not answer.
     """
 
     def __init__(self) -> None:

@@ -13,10 +13,7 @@ _LISTENING = re.compile(r'msg="Listening on" address=(127\.0\.0\.1:\d+)')
 
 @asynccontextmanager
 async def listening(*command: str, cwd: Path) -> AsyncIterator[str]:
-    """Run a program that logs as Prometheus' programs do.
-
-    Give its base URL, and end it afterwards.
-    """
+    """Run a program that logs as Prometheus' programs do; yield its base URL, end it afterwards."""
     log = cwd / "program.log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -24,10 +21,10 @@ async def listening(*command: str, cwd: Path) -> AsyncIterator[str]:
         )
 
     async def address() -> str:
-        said = log.read_text()
-        assert process.returncode is None, said
-        found = _LISTENING.search(said)
-        return found[1] if found else ""
+        lines = log.read_text()
+        assert process.returncode is None, lines
+        match = _LISTENING.search(lines)
+        return match[1] if match else ""
 
     try:
         yield f"http://{await until(address, f'{command[0]} to listen')}"

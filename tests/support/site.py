@@ -66,7 +66,7 @@ class Site:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that was free just now, for programs that can't be given port 0."""
+    """Return a port of 127.0.0.1 that was free just now, for programs that can't take port 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", 0))

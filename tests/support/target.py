@@ -13,9 +13,9 @@ from tests.support.waiting import DEADLINE
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came.
+    """One request as it came: header names in lower case, `port` the peer's.
 
-    Lower-case header names, the peer's port, and when, on the monotonic clock.
+    `at` is when it came, in seconds of the monotonic clock.
     """
 
     method: str
@@ -43,7 +43,7 @@ class Reply:
 class Target:
     """Answers from `script` in turn, then with `otherwise`.
 
-    While `open` is not set, nobody whom it `holds`.
+    While `open` is not set, requests that it `holds` get no answer.
     """
 
     def __init__(self) -> None:

@@ -10,9 +10,10 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
 async def exchange(base: str, *parts: bytes, ends: bool = False) -> bytes:
-    """Send these very bytes on one connection, half-close it if `ends`, and return all that comes until it is closed.
+    """Send these very bytes on one connection, and return all that comes until it is closed.
 
-    A connection that the other side keeps open for longer than the deadline fails the test.
+    If `ends`, half-close it after them. A connection that the other side keeps open for longer than
+    the deadline fails the test.
     """
     host, _, port = base.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))

@@ -17,7 +17,10 @@ SCHEMA = '{"type": "object", "required": ["n"]}'
 
 @pytest.fixture
 async def relay(request: pytest.FixtureRequest, site: Site, start_relay: StartRelay) -> Running:
-    """Return a relay with events of two routes, one of them in quarantine, within bounds if a test has some."""
+    """Return a relay with events of two routes, one of them in quarantine.
+
+    A test may give it `Bounds` as its parameter.
+    """
     site.configure({"log": {"file": "../var/log.jsonl"}})
     for name in ("in", "other"):
         content = {
@@ -59,9 +62,9 @@ async def test_accepted_events_of_a_route_come_oldest_first(relay: Running, tmp_
 
 @pytest.mark.parametrize("relay", [Bounds(export_page=1)], indirect=True)
 async def test_page_by_page_is_the_same(relay: Running, tmp_path: Path) -> None:
-    """However small the pages of the API are, and with pages in which there is nothing of the route."""
-    said = await _export(relay, tmp_path, "--route", "in")
-    assert _numbers(said.out) == [0, 1, 2, 4, 5]
+    """The API's pages may be small, or hold nothing of the route: the export is the same."""
+    exported = await _export(relay, tmp_path, "--route", "in")
+    assert _numbers(exported.out) == [0, 1, 2, 4, 5]
     assert _numbers((await _export(relay, tmp_path, "--route", "other")).out) == [3]
 
 
@@ -91,7 +94,7 @@ async def test_file_takes_the_place_of_the_one_before(relay: Running, tmp_path: 
 
 
 async def test_failure_leaves_the_file_as_it_was(relay: Running, tmp_path: Path) -> None:
-    """Exit code 1 where the relay does not answer, the route is not there, or the folder is missing; 2 for usage."""
+    """A relay, route or folder that is not there ends the export with 1; wrong usage with 2."""
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "in.jsonl").write_text("old")

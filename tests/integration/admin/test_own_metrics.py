@@ -252,9 +252,9 @@ async def test_store_that_can_not_be_read_is_asked_again(
 
 
 async def test_secret_headers_are_not_seen(site: Site, start_relay: StartRelay) -> None:
-    """A label can't hold what the relay does not even store.
+    """A label can't hold a header that the relay does not even store.
 
-    It would stand in Prometheus for a year.
+    In Prometheus it would stand for a year.
     """
     label = {"who": 'has(headers.authorization) ? headers.authorization : "nobody"'}
     _write(site, {"name": "seen_total", "type": "counter", "labels": label})

@@ -1,7 +1,4 @@
-"""A real Prometheus scrapes the relay.
-
-What it is told is well formed, complete from the start, and bounded.
-"""
+"""A real Prometheus scrapes the relay: series are well formed, complete from the start, bounded."""
 
 from pathlib import Path
 from typing import Any
@@ -119,7 +116,7 @@ async def test_promtool_has_no_complaint(relay: Running, target: Target, tmp_pat
 
 
 async def test_every_series_stands_at_zero_before_anything_happens(relay: Running) -> None:
-    """A rate over a reason is right from its first occurrence on, since its series is there before it."""
+    """Every reason has its series from the start, so that a rate over it misses no first time."""
     series = await relay.series()
     assert {name for name, _ in series} >= NAMES
     for refusal in RequestReason:
@@ -144,7 +141,7 @@ async def test_every_series_stands_at_zero_before_anything_happens(relay: Runnin
 async def test_nothing_that_strangers_or_senders_write_makes_a_series(
     relay: Running, target: Target
 ) -> None:
-    """Unknown paths, methods, ids and types, and every fate there is, leave the set of series as it was."""
+    """Unknown paths, methods, ids and types add no series, nor does any fate that there is."""
     before = (await relay.series()).keys()
     for n in range(20):
         await relay.request("POST", f"{relay.public}/in/stranger-{n}?q={n}", b"{}")

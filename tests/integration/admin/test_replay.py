@@ -14,7 +14,7 @@ SCHEMA = {"type": "object", "required": ["name"]}
 
 @pytest.fixture
 def prepared(site: Site, target: Target) -> Site:
-    """Return a site with a target that gives up at once, a second one, and a route that quarantines."""
+    """Return a site with a target that gives up at once, another, and a route that quarantines."""
     hook = {"url": target.url, "retry": {"schedule": []}, "breaker": {"failures": 1000}}
     site.configure({"hook": hook, "log": {"file": "../var/log.jsonl"}})
     site.route("a", {"forward": [{"to": "hook"}]})
@@ -50,10 +50,7 @@ async def dead_letters(relay: RelayProcess, count: int) -> dict[str, str]:
 async def test_a_filter_replays_its_dead_letters_and_no_others(
     prepared: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """A dry run counts and changes nothing.
-
-    Then those of one route are delivered, the others stay dead.
-    """
+    """A dry run counts and changes nothing; a replay of one route leaves the others dead."""
     relay = await start_process(prepared)
     target.otherwise = Reply(503)
     ids = await dead_letters(relay, 5)

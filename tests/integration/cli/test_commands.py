@@ -1,7 +1,4 @@
-"""The commands, as processes of their own beside a running relay.
-
-What they say, and their exit codes.
-"""
+"""The commands, as processes of their own beside a running relay: their output and exit codes."""
 
 import asyncio
 import json
@@ -346,10 +343,7 @@ async def test_a_paused_target_gets_nothing_until_it_is_resumed(
 async def test_tables_show_ids_whole(
     prepared: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """Where there is no terminal, tables are as wide as they need.
-
-    Ids can be found, and piped on.
-    """
+    """Without a terminal, tables are as wide as they need, so that ids can be piped on."""
     relay = await start_process(prepared)
     target.script.append(Reply(500, body=b"out of order"))
     event_id = (await _send(prepared, {"n": 1}, "a")).json["answer"]["id"]

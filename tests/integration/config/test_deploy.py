@@ -23,10 +23,7 @@ def test_prometheus_takes_the_shipped_configuration_and_its_alerts() -> None:
 
 
 def test_alerts_of_the_cooperation_programmes_fire_when_they_should() -> None:
-    """`promtool` plays series to them.
-
-    Each fires for what had no follow-up, not before, and for nothing else.
-    """
+    """`promtool` plays series to the alerts: each fires once its follow-up is late, not else."""
     done = subprocess.run(
         ["promtool", "test", "rules", str(ALERTS)], capture_output=True, text=True, check=False
     )
@@ -50,7 +47,7 @@ async def test_alerts_name_series_that_the_relay_has(site: Site, start_relay: St
 
 
 def test_unit_starts_what_make_install_makes() -> None:
-    """The command of the systemd unit is the one that the project defines, with options that it has."""
+    """The systemd unit runs the command that the project defines, with options that it has."""
     unit = (REPOSITORY / "deploy" / "systemd" / "relay.service").read_text()
     command = re.search(
         r"^ExecStart=\S+/(\.venv/bin/relay run) --config (\S+)$", unit, re.MULTILINE

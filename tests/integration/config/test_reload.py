@@ -57,7 +57,7 @@ async def test_new_route_and_target_are_served_without_a_restart(
 async def test_route_that_changed_while_a_body_came_is_the_new_one(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """What is accepted after a reload owes what the files say now.
+    """An event accepted after a reload owes the deliveries of the new files.
 
     A route that is gone takes nothing more.
     """
@@ -116,7 +116,7 @@ async def test_broken_file_changes_nothing_and_is_told_with_its_place(
 async def test_file_that_is_only_half_there_changes_nothing(
     site: Site, start_relay: StartRelay, target: Target, which: str
 ) -> None:
-    """Emptied, cut anywhere, no text, a folder, a link to nowhere.
+    """A file that is emptied, cut, no text, a folder or a dead link is refused.
 
     The old configuration stays, whole and counted.
     """
@@ -183,9 +183,9 @@ async def test_changed_transform_takes_effect_at_once(
 async def test_pending_of_a_removed_target_is_kept_and_can_be_replayed(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """In memory or in the store: dead letters with `target_removed`.
+    """Deliveries to a removed target, in memory or in the store, die with `target_removed`.
 
-    Back again, a replay delivers them.
+    Once the target is back, a replay delivers them.
     """
     target.otherwise = Reply(500)
     _write(site, {"a": {"url": target.url, "retry": SLOW}, "b": {"file": "b.jsonl"}}, one="a")
@@ -234,9 +234,9 @@ async def test_unchanged_target_keeps_breaker_queue_and_connection(
 async def test_changed_target_goes_on_with_what_it_holds(
     site: Site, start_relay: StartRelay, start_target: StartTarget
 ) -> None:
-    """A target that moves.
+    """When a target moves, the attempt in flight ends at the old place.
 
-    What was in flight ends at the old place, what waited goes to the new one, once each.
+    Waiting deliveries go to the new one, once each.
     """
     old, new = await start_target(), await start_target()
     old.open.clear()
@@ -256,9 +256,9 @@ async def test_changed_target_goes_on_with_what_it_holds(
 async def test_what_only_a_restart_can_change_is_said(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """A changed listener or store is no silent no.
+    """A reload with a changed listener or store is refused with 422, which names it.
 
-    422 names it, and nothing else is taken over either.
+    Nothing else is taken over either.
     """
     _write(site, {"a": {"url": target.url}}, one="a")
     relay = await start_relay(site)

@@ -1,7 +1,4 @@
-"""No secret in use is ever shown.
-
-Not in logs, metrics, answers, commands, errors, nor in the store's files.
-"""
+"""No secret in use is ever shown: in logs, metrics, answers, commands, errors, stored files."""
 
 import ast
 import base64
@@ -121,7 +118,10 @@ async def test_nothing_shows_a_secret(
     site: Site, start_process: StartProcess, target: Target, refused_url: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Every command, answer, metric, log line and file of a relay with a secret of every kind, after all went wrong."""
+    """A relay has a secret of every kind, and all goes wrong: no output of it shows one.
+
+    Outputs are every command, answer, metric, log line and file.
+    """
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     write(site, target.url, refused_url, tmp_path / "hmac-key")
@@ -266,7 +266,7 @@ async def test_credentials_of_any_bytes_are_compared(
 
 
 def test_every_comparison_with_a_secret_takes_constant_time() -> None:
-    """Verification and the admin's guard compare what they were given by hmac.compare_digest alone."""
+    """Verification and the admin's guard compare credentials by hmac.compare_digest alone."""
     package = Path(relay.__file__).parent
     files = [file for room in ("verify", "admin") for file in (package / room).glob("*.py")]
     wrong = []

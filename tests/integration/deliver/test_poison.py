@@ -18,7 +18,13 @@ from asyncio import CancelledError
 
 from pydantic import BaseModel, field_validator
 
-RAISED = {14: SystemExit(1), 15: KeyboardInterrupt(), 16: CancelledError(), 17: GeneratorExit(), 18: BaseException()}
+RAISED = {
+    14: SystemExit(1),
+    15: KeyboardInterrupt(),
+    16: CancelledError(),
+    17: GeneratorExit(),
+    18: BaseException(),
+}
 
 
 class Order(BaseModel):
@@ -38,7 +44,7 @@ class Order(BaseModel):
 async def test_transform_that_never_ends_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """Dead with `transform_failed` and the limit in its detail.
+    """An endless transform's delivery dies with `transform_failed` and the limit in its detail.
 
     Other forwards and events are delivered.
     """
@@ -102,9 +108,9 @@ async def test_schema_that_takes_forever_refuses_its_own_request_alone(
 async def test_expression_over_its_budget_is_an_error_of_its_forward_alone(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """CEL's own budget of iterations ends it: counted as an error of that forward.
+    """CEL's own budget of iterations ends an expression, counted as an error of its forward.
 
-    The other delivers.
+    The other forward delivers.
     """
     site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
     when = "body.items.exists(x, body.items.exists(y, x == y + 100000))"
@@ -189,14 +195,14 @@ def change(event):
 async def test_transform_that_does_its_worst_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, target: Target, returned: str
 ) -> None:
-    """What would end a worker or the process, or put two requests into one, is one dead letter.
+    """A transform that could end a worker or the process, or split a request, is one dead letter.
 
     The lane goes on.
     """
     site.configure({"a": {"url": target.url, "concurrency": 1}})
-    site.route("bad", {"limits": {"time": "200ms"}, "forward": [{"to": "a",
-    "transform": "t.py:bad"}]},
-               {"t.py": f"{HOSTILE}\ndef bad(event):\n    return {returned}\n"})  # fmt: skip
+    bad = {"limits": {"time": "200ms"}, "forward": [{"to": "a", "transform": "t.py:bad"}]}
+    code = f"{HOSTILE}\ndef bad(event):\n    return {returned}\n"
+    site.route("bad", bad, {"t.py": code})
     site.route("good", {"forward": [{"to": "a", "transform": "t.py:change"}]}, {"t.py": HOSTILE})
     relay = await start_relay(site)
     dead = await relay.fate(await relay.accepted("bad", {}), "a")
@@ -209,7 +215,7 @@ async def test_transform_that_does_its_worst_kills_its_own_delivery_alone(
 async def test_poison_does_not_come_back_with_a_restart(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """A transform that raises KeyboardInterrupt ended the process once, and again after each start."""
+    """A KeyboardInterrupt of a transform ends no process: neither this one nor the next start."""
     site.configure({"a": {"url": target.url}})
     code = "def change(event):\n    raise KeyboardInterrupt\n"
     site.route("in", {"forward": [{"to": "a", "transform": "t.py:change"}]}, {"t.py": code})
@@ -227,7 +233,10 @@ async def test_poison_does_not_come_back_with_a_restart(
 async def test_stop_right_after_a_transform_is_an_orderly_one(
     site: Site, start_process: StartProcess, target: Target
 ) -> None:
-    """The clock that watches over a route's code stops with the relay, before it could end the process: exit code 0."""
+    """The clock that watches over a route's code stops with the relay, which exits with 0.
+
+    A clock that ran on could end the process.
+    """
     site.configure({"hook": {"url": target.url}})
     change = "def change(event):\n    return {'n': 1}\n"
     site.route("in", {"forward": [{"to": "hook", "transform": "t.py:change"}]}, {"t.py": change})

@@ -10,7 +10,12 @@ from tests.support.site import Site
 from tests.support.target import Target
 
 CONFIG = """
-route: {{receiver: relay, group_by: [alertname], group_wait: 10ms, group_interval: 100ms, repeat_interval: 1h}}
+route:
+  receiver: relay
+  group_by: [alertname]
+  group_wait: 10ms
+  group_interval: 100ms
+  repeat_interval: 1h
 receivers:
   - name: relay
     webhook_configs:
@@ -24,7 +29,7 @@ async def test_an_alert_becomes_a_message_and_its_end_another(
 ) -> None:
     """Alertmanager's own webhook is verified, validated and transformed.
 
-    The inbox gets it as it came.
+    The inbox gets its body unchanged.
     """
     site.configure({"inbox": {"file": "../var/inbox.jsonl"}, "chat": {"url": target.url}})
     site.shipped_route("alertmanager")

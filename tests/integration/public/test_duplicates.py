@@ -40,10 +40,7 @@ async def test_the_same_id_a_thousand_times_at_once_is_one_event(
 async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_commit(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """While the first is not on disk, its duplicate is not answered 2xx either.
-
-    Then it gets the same id.
-    """
+    """While the first is not on disk, its duplicate gets no 2xx either, then the same id."""
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
     relay = await start_relay(site)
@@ -69,9 +66,9 @@ async def test_a_duplicate_of_an_event_that_is_being_committed_waits_for_the_com
 async def test_two_bodies_of_an_id_at_once_are_one_event_and_a_conflict(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """While the first is being committed as well.
+    """A duplicate with another body counts as a conflict, one with the same body does not.
 
-    Each other body is counted, the very same is not.
+    So it is while the first is still being committed.
     """
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})
@@ -88,7 +85,7 @@ async def test_the_first_body_of_an_id_is_kept(
 ) -> None:
     """Another body under the same id is a duplicate, before and after a restart, and counted.
 
-    Nothing that was accepted is overwritten.
+    It overwrites nothing.
     """
     site.configure({"hook": {"url": target.url}})
     site.route("in", {"event": {"id": "body.id"}, "forward": [{"to": "hook"}]})

@@ -1,7 +1,4 @@
-"""The event catalogue.
-
-What is taken, and that what is refused is told by name, in both languages.
-"""
+"""The event catalogue takes its examples; a refusal names the fault in both languages."""
 
 import json
 import unicodedata
@@ -43,10 +40,7 @@ def test_what_every_event_names_is_needed(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_place_outside_the_programme_is_refused_with_a_message_that_says_so(kind: str) -> None:
-    """Each programme knows its places.
-
-    As the sender, or as one concerned, another one is refused by name.
-    """
+    """A place that is no partner of the programme is refused by name, as sender and as partner."""
     for change in ({"programme": "north-and-north-central"}, {"partners": ["nghe-an"]}):
         found = faults({**EXAMPLES[kind], **change})
         told = " ".join(found.values())
@@ -133,15 +127,15 @@ def test_either_tone_placement_is_kept_as_it_is_written() -> None:
     ],
 )
 def test_moment_is_as_exact_as_it_is_written(text: str, first: date, last: date) -> None:
-    """A year, a month or a day is all of it, in Viet Nam.
+    """A year, a month or a day is the whole of it, in Viet Nam.
 
-    A time with a zone is on the day that it is there.
+    A time with a zone falls on the day that it is there.
     """
     assert (parse(text).first, parse(text).last) == (first, last)
 
 
 def test_every_code_has_its_names() -> None:
-    """Sixteen places, nine departments, two programmes with fifteen partners between them, none in both."""
+    """Every code has its names; each place but the hub is a partner in one programme."""
     assert set(PLACES) == set(Place)
     assert set(DEPARTMENTS) == set(Department)
     assert set(PROGRAMMES) == set(Programme)

@@ -1,6 +1,6 @@
-"""What each target of the cooperation route gets.
+"""The forms that the targets of the cooperation route get.
 
-Every form, from the examples, walked through the shipped route.
+The examples are walked through the shipped route.
 """
 
 import json
@@ -152,10 +152,7 @@ def test_investment_promotion_gets_a_form(shipped: Loaded) -> None:
 
 
 def test_focal_point_gets_a_message_with_the_due_date(shipped: Loaded) -> None:
-    """In Vietnamese, with dates as officials write them.
-
-    Each step of an obstacle is one message.
-    """
+    """Each step of an obstacle is one message, in Vietnamese, with dates in official form."""
 
     def text(kind: str) -> str:
         said: str = json.loads(sent(shipped, EXAMPLES[kind])["focal-point"].body)["text"]
@@ -203,9 +200,9 @@ def test_texts_go_out_composed_however_they_came(shipped: Loaded, kind: str) -> 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_key_is_the_thing_that_an_event_is_about(shipped: Loaded, kind: str) -> None:
-    """The route's expression and the models agree on it.
+    """The route's expression and the models agree on the key of an event.
 
-    What goes out in order, and a CloudEvent's subject.
+    Deliveries go out in its order, and a CloudEvent has it as its subject.
     """
     body = EXAMPLES[kind]
     data = json.dumps(body).encode()

@@ -1,6 +1,6 @@
-"""The cooperation route on a real relay.
+"""The cooperation route on a real relay: sixteen senders that sign, sixteen servers.
 
-Sixteen senders that sign, and sixteen servers that go down and come back.
+Servers go down and come back.
 """
 
 import asyncio
@@ -85,15 +85,14 @@ async def done(relay: Running) -> None:
     await until(nothing, "the last delivery")
 
 
-# --- who may say what
-# ------------------------------------------------------------------------------------
+# --- who may say what -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_secret_of_another_place_is_not_verified(sender: Sender, place: str) -> None:
-    """401 on its own URL, whichever of the other fifteen it is.
+    """The secrets of the other fifteen places get 401 on a place's URL.
 
-    With its own the request is read at all.
+    With its own secret the request is read at all.
     """
     for other in PLACES:
         answer = await sender.post(place, b"{}", secret_of=other)
@@ -139,16 +138,15 @@ async def test_decomposed_body_is_accepted_and_goes_out_composed(
     assert unicodedata.is_normalized("NFC", message.body.decode())
 
 
-# --- a server that is down
-# -------------------------------------------------------------------------------
+# --- a server that is down ------------------------------------------------------------------------
 
 
 async def test_server_that_was_down_gets_everything_in_order_for_each_item(
     relay: Running, sender: Sender, servers: dict[str, PlaceServer]
 ) -> None:
-    """While it is down the others get theirs.
+    """While one server is down the others get theirs.
 
-    When it is back nothing is missing, twice delivered or overtaken.
+    Once it is back, it misses nothing, and gets nothing twice or out of order.
     """
     down = servers["khanh-hoa"]
     await down.down()
@@ -177,8 +175,7 @@ async def test_server_that_was_down_gets_everything_in_order_for_each_item(
     assert await relay.dead() == []
 
 
-# --- what had no follow-up
-# -------------------------------------------------------------------------------
+# --- what had no follow-up ------------------------------------------------------------------------
 
 
 async def followed(relay: Running) -> dict[str, list[dict[str, str]]]:
@@ -193,7 +190,10 @@ async def followed(relay: Running) -> dict[str, list[dict[str, str]]]:
 async def test_what_had_no_follow_up_is_a_series_until_it_has(
     relay: Running, sender: Sender
 ) -> None:
-    """Obstacles by their due date, items by when they were last told of, projects and items that are paused."""
+    """Obstacles, items, paused items and paused projects have a series until their follow-up.
+
+    An obstacle's value is its due date, an item's the last time that it was told of.
+    """
     programme = {"programme": "south-central-coast"}
     for kind in (
         "obstacle.raised",
@@ -226,9 +226,9 @@ async def test_what_had_no_follow_up_is_a_series_until_it_has(
 async def test_event_is_waited_for_until_each_receiver_acknowledged(
     relay: Running, sender: Sender
 ) -> None:
-    """A series a receiver.
+    """Each receiver has a series until it acknowledges the event.
 
-    An acknowledgement ends its own, a correction those of what it corrects.
+    A correction ends the series of the event that it corrects.
     """
     name = "cooperation_unanswered_timestamp_seconds"
     plan = EXAMPLES["plan.shared"]
@@ -245,7 +245,7 @@ async def test_event_is_waited_for_until_each_receiver_acknowledged(
 async def test_no_expression_of_a_metric_fails(
     relay: Running, sender: Sender, tmp_path: Path
 ) -> None:
-    """Every example, and the whole first year, is observed without an error.
+    """Every example and the whole first year are observed without an error of any expression.
 
     `promtool` has no complaint.
     """
@@ -295,15 +295,14 @@ async def test_alerts_name_series_that_the_route_has(relay: Running, sender: Sen
     assert named <= known
 
 
-# --- the catalogue's own lines
-# ---------------------------------------------------------------------------
+# --- the catalogue's own lines --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_lines_of_the_catalogue_post_a_valid_event(
     site: Site, relay: Running, language: str, tmp_path: Path
 ) -> None:
-    """The page's lines for `curl` and `openssl`, run by a shell as they stand but for the hub's address."""
+    """A shell runs the page's lines for `curl` and `openssl`; only the hub's address is changed."""
     page = (CATALOGUE / f"catalogue.{language}.html").read_text("utf-8")
     blocks = re.findall(r'<pre class="run">(.*?)</pre>', page, re.DOTALL)
     script = "\n".join(map(html.unescape, blocks))

@@ -1,7 +1,4 @@
-"""The review as a pure function of events.
-
-The facts of the first year, and what holds for any events at all.
-"""
+"""The review as a pure function of events: the facts of the first year, and general properties."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -36,8 +33,7 @@ def told(*changes: dict[str, Any]) -> dict[str, Any]:
     return review(read({**EXAMPLES[change["type"]], **change}) for change in changes).as_json()
 
 
-# --- the first year
-# --------------------------------------------------------------------------------------
+# --- the first year -------------------------------------------------------------------------------
 
 
 def test_south_central_coast_is_what_its_review_says() -> None:
@@ -78,8 +74,7 @@ def test_north_and_north_central_is_what_is_known_of_it() -> None:
     assert found["computed_from"]["events"] == 1
 
 
-# --- what counts once
-# ------------------------------------------------------------------------------------
+# --- what counts once -----------------------------------------------------------------------------
 
 
 def test_correction_takes_the_place_of_what_it_corrects() -> None:
@@ -165,8 +160,7 @@ def test_contract_at_a_happening_is_one_of_those_that_it_counted() -> None:
     assert found["places"]["ninh-thuan"]["contracts"] == 1
 
 
-# --- items, obstacles, projects
-# --------------------------------------------------------------------------
+# --- items, obstacles, projects -------------------------------------------------------------------
 
 
 def test_item_told_of_but_never_planned_is_named_and_not_counted() -> None:
@@ -206,7 +200,7 @@ def test_project_is_in_the_state_of_its_latest_event() -> None:
 
 
 def test_event_that_asks_something_waits_for_an_answer_of_each_receiver() -> None:
-    """An acknowledgement ends the waiting for the one who gives it, also of what was corrected since."""
+    """An acknowledgement ends the waiting for its sender, also if the event was corrected since."""
     plan = EXAMPLES["plan.shared"]
     (one,) = told({"type": "plan.shared"})["unanswered"]
     assert one["places"] == list(COAST)
@@ -235,8 +229,7 @@ def test_what_happened_once_counts_if_it_may_have_been_in_the_period(
     assert found["computed_from"]["outside_the_period"] == (not counted)
 
 
-# --- any events at all
-# -----------------------------------------------------------------------------------
+# --- any events at all ----------------------------------------------------------------------------
 
 _NUMBERS = st.integers(0, 5)
 _WHEN = st.sampled_from(
@@ -246,7 +239,10 @@ _WHEN = st.sampled_from(
 
 @st.composite
 def events(draw: st.DrawFn) -> list[AnyEvent]:
-    """Return a few events out of small pools, so that ids, things, corrections and answers meet each other."""
+    """Return a few events out of small pools.
+
+    So ids, things, corrections and answers meet each other.
+    """
     made = []
     for _ in range(draw(st.integers(0, 12))):
         body = dict(EXAMPLES[draw(st.sampled_from(sorted(EXAMPLES)))])
@@ -269,10 +265,7 @@ def events(draw: st.DrawFn) -> list[AnyEvent]:
 def test_any_order_and_repetition_gives_the_same_review(
     given_events: list[AnyEvent], random: Any
 ) -> None:
-    """All of it but for the count of what came again.
-
-    Nor do the ids or contents need to be in order.
-    """
+    """Neither order nor repetition changes the review, but for the count of duplicates."""
     once = review(given_events)
     again = [event for event in given_events for _ in range(random.randint(1, 3))]
     random.shuffle(again)
@@ -286,10 +279,7 @@ def test_any_order_and_repetition_gives_the_same_review(
 
 @given(events())
 def test_decomposed_events_give_the_same_review(given_events: list[AnyEvent]) -> None:
-    """However senders compose their letters.
-
-    In one form and the other, an event is the same, and comes twice.
-    """
+    """An event is the same, and a duplicate, whichever way senders compose its letters."""
     decomposed = [
         read(unicodedata.normalize("NFD", event.model_dump_json(exclude_unset=True)).encode())
         for event in given_events
@@ -303,7 +293,7 @@ def test_decomposed_events_give_the_same_review(given_events: list[AnyEvent]) ->
 
 @given(events())
 def test_review_adds_up(given_events: list[AnyEvent]) -> None:
-    """No more is carried out than planned, nothing is below zero, and what is counted is of the programme."""
+    """No more is carried out than planned, nothing is below zero, and only partners are counted."""
     found = review(given_events)
     for tally in found.tallies.values():
         assert 0 <= tally.carried_out <= tally.planned

@@ -1,7 +1,4 @@
-"""What departments' developers download.
-
-Made from the models, as new as they are, and true to them.
-"""
+"""The files that departments' developers download: made from the models and true to them."""
 
 import html
 import json
@@ -74,7 +71,7 @@ def test_schema_and_model_refuse_the_same(kind: str, change: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_page_shows_every_type_member_and_code(language: str) -> None:
-    """With an anchor, an example that is taken, a schema that is there, and links that lead somewhere."""
+    """Each has an anchor, an example that is taken, a schema that exists and links that lead on."""
     page = (DOCS / f"catalogue.{language}.html").read_text("utf-8")
     examples = re.findall(r'<pre class="example" data-type="([^"]+)">(.*?)</pre>', page, re.DOTALL)
     assert {kind: json.loads(html.unescape(text)) for kind, text in examples} == EXAMPLES

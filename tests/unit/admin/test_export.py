@@ -42,13 +42,15 @@ def test_line_has_the_events_facts() -> None:
     }  # fmt: skip
 
 
-@given(value=st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
-    allow_infinity=False) | st.text(
-        st.characters(exclude_categories=["Cs"])
-    ),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
-), indent=st.sampled_from([None, 2]), ascii_only=st.booleans())  # fmt: skip
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBER = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+VALUE = st.recursive(
+    st.none() | st.booleans() | NUMBER | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+)
+
+
+@given(value=VALUE, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
 def test_json_comes_out_as_the_value_that_came(
     value: Any, indent: int | None, *, ascii_only: bool
 ) -> None:

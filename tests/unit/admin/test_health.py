@@ -1,7 +1,4 @@
-"""Readiness is one value.
-
-What is worst is told first, and nothing is told of a relay that serves.
-"""
+"""Readiness is one value: it tells the worst fault first, and none of a relay that serves."""
 
 import pytest
 

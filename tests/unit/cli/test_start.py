@@ -59,9 +59,9 @@ except ValueError:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_traceback_in_the_log_shows_no_local_variables(*, terminal: bool) -> None:
-    """Secrets may be among them.
+    """A traceback shows no local variables, as secrets may be among them.
 
-    Structlog would show them with rich at hand, to a person at a terminal.
+    structlog would show them to a person at a terminal, where rich is installed.
     """
     reader, writer = pty.openpty() if terminal else os.pipe()
     subprocess.run([sys.executable, "-c", _RAISES], check=True, stderr=writer)

@@ -1,9 +1,8 @@
 """Each folder of data/config is a config with the fault that its name says.
 
-`expected.txt` is what is told of it.
-
-A route's own code stands there as `NAME.py.txt`, because some of it is no Python on purpose. `<…>` in an
-expected line stands for the words of somebody else's library: they change with its version and with Python's.
+`expected.txt` holds the lines of its problems. `<…>` in one of them stands for the words of somebody
+else's library: they change with its version and with Python's. A route's own code stands there as
+`NAME.py.txt`, because some of it is no Python on purpose.
 """
 
 import re
@@ -28,7 +27,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def problems(name: str, tmp_path: Path) -> list[str]:
-    """Load a copy of the case, so that nothing is written beside it, and return the lines without its folder."""
+    """Load a copy of the case, and return the lines of its problems without the folder's path.
+
+    A copy, so that nothing is written beside the case.
+    """
     folder = tmp_path / name
     shutil.copytree(CASES / name, folder)
     for code in folder.rglob("*.py.txt"):
@@ -45,10 +47,7 @@ def fits(line: str, pattern: str) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_problem_is_told_where_it_stands(name: str, tmp_path: Path) -> None:
-    """Every problem of the config is told on a line of its own.
-
-    File, line, column, message, remedy.
-    """
+    """Each problem has a line of its own: file, line, column, message, remedy."""
     expected = (CASES / name / "expected.txt").read_text("utf-8").splitlines()
     lines = problems(name, tmp_path)
     assert lines == [
@@ -67,7 +66,7 @@ def test_problem_is_told_where_it_stands(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_words_of_a_library_are_not_pinned(line: str, fit: bool) -> None:  # noqa: FBT001  a table's column
-    """A library may word its message as it likes, but says something; the place and our own words are held."""
+    """A library may word its message as it likes, but not leave it empty; our own words are held."""
     assert fits(line, "a.yaml:1:1: is not JSON: <…> — mend it") is fit
 
 
@@ -95,7 +94,7 @@ def test_there_are_many_cases() -> None:
 
 
 def test_three_broken_files_are_all_told_at_once(tmp_path: Path) -> None:
-    """One run of `relay check` shows what is wrong in the config, in the targets file and in two routes."""
+    """One run shows the faults of the config, of the targets file and of two routes."""
     files = {line.split(":")[0] for line in problems("three-broken-files", tmp_path)}
     assert files == {
         "relay.yaml",

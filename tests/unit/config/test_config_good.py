@@ -1,4 +1,4 @@
-"""The shipped config, what is written in it as default, secrets, and what a config gives when all is well."""
+"""Configs without a fault: the shipped one and its defaults, secrets, paths, routes, targets."""
 
 import re
 import stat
@@ -63,8 +63,15 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
     return folder / "relay.yaml"
 
 
-CONFIG = "state: var\nroutes: routes\nstore: sqlite:var/relay.db\ntargets: {inbox: {file: inbox.jsonl}}\n"
-ROUTE = "verify: {scheme: hmac, header: x-signature, secrets: [managed:hello]}\nforward:\n  - to: inbox\n"
+CONFIG = """state: var
+routes: routes
+store: sqlite:var/relay.db
+targets: {inbox: {file: inbox.jsonl}}
+"""
+ROUTE = """verify: {scheme: hmac, header: x-signature, secrets: [managed:hello]}
+forward:
+  - to: inbox
+"""
 
 
 def loaded(
@@ -83,10 +90,7 @@ def test_shipped_config_loads() -> None:
 
 
 def test_defaults_in_the_shipped_file_are_the_models() -> None:
-    """Every key there is, is in the file.
-
-    What is commented out is exactly what holds without it.
-    """
+    """The file has every key that there is; a key that is commented out shows its default."""
     document = written()
     for name, target in document["targets"].items():
         if "url" in target:
@@ -112,17 +116,14 @@ def test_exponential_in_the_shipped_file_is_the_models() -> None:
 
 
 def test_default_schedule_fits_the_default_age() -> None:
-    """Every wait of the default schedule ends before the default `max_age`.
-
-    No attempt of it is promised in vain.
-    """
+    """Every wait of the default schedule ends before the default `max_age`, so none is in vain."""
     assert sum(DEFAULT_SCHEDULE) <= Retry().max_age
 
 
 def test_config_of_comments_alone_is_all_defaults(tmp_path: Path) -> None:
-    """Nothing but comments, beside the folders that the defaults name, is a config.
+    """A file of comments alone is a config, beside the folders that the defaults name.
 
-    An empty file is half-written.
+    An empty file would be a half-written one.
     """
     path = tmp_path / "config" / "relay.yaml"
     write(tmp_path, {"config/relay.yaml": "# nothing\n", "routes/.keep": ""})
@@ -170,10 +171,7 @@ def test_durations_and_sizes_become_seconds_and_bytes(tmp_path: Path) -> None:
 
 
 def test_running_makes_managed_secrets_for_their_owner_alone(tmp_path: Path) -> None:
-    """On first start a managed secret is made.
-
-    32 random bytes, mode 0600, in a folder of mode 0700.
-    """
+    """The first start makes a managed secret: 32 random bytes, mode 0600, its folder 0700."""
     loaded(tmp_path, mode=SecretsMode.CREATE)
     path = tmp_path / "var" / "secrets" / "hello"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -229,10 +227,7 @@ def test_secrets_come_from_environment_and_files(
 
 
 def test_literal_secret_is_a_warning(tmp_path: Path) -> None:
-    """A secret that stands in the file is taken, and warned of with its place.
-
-    The warning doesn't repeat it.
-    """
+    """A secret that stands in the file is taken; a warning names its place, not its text."""
     found = loaded(tmp_path, {"routes/hello/route.yaml": ROUTE.replace("managed:hello", "hunter2")})
     (warning,) = found.warnings
     assert re.search(

@@ -1,7 +1,4 @@
-"""Files are read quickly where that says what the reader with places says, to the last value.
-
-Else not at all.
-"""
+"""The quick reader gives the same as the reader with places, to the last value, or declines."""
 
 import math
 from pathlib import Path
