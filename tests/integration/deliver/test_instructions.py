@@ -17,8 +17,10 @@ def forwarder() -> float:
     return per_event("forwarder", "pass-through").total
 
 
-# A twentieth above what was counted: how many events share a commit differs from run to run.
-@pytest.mark.parametrize(("scenario", "most"), [("pass-through", 1.03), ("github", 2.1)])
+# By these bars the floors of the bench hold: 0.95 of the forwarder's events a second if they pass
+# through, 0.70 of them for GitHub. An event takes as long in the kernel as about 470 thousand
+# instructions would.
+@pytest.mark.parametrize(("scenario", "most"), [("pass-through", 1.09), ("github", 1.72)])
 def test_an_event_takes_no_more_instructions_beside_the_forwarder(
     scenario: str, most: float
 ) -> None:

@@ -10,9 +10,13 @@ import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import DataQueue
 
+from relay.app import Relay
+from relay.config import SecretsMode, load
 from relay.errors import LibraryUnusable
 from relay.http import aiohttp_client
+from tests.support.site import Site
 
 
 def test_installed_aiohttp_has_every_name() -> None:
@@ -46,3 +50,15 @@ def test_renamed_parameter_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ResponseHandler, "set_response_params", set_response_params)
     with pytest.raises(LibraryUnusable, match=r"set_response_params\(read_until_eof=\)"):
         aiohttp_client.check()
+
+
+async def test_relay_on_another_aiohttp_does_not_start(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start ends before anything is opened: no delivery meets the missing name."""
+    site.configure({})
+    relay = Relay(load(site.config, SecretsMode.CREATE))
+    monkeypatch.delattr(DataQueue, "read")
+    with pytest.raises(LibraryUnusable, match=r"ResponseHandler\.read"):
+        await relay.start()
+    assert not (site.var / "relay.db").exists()
