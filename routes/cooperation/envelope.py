@@ -1,4 +1,4 @@
-"""What every event of the catalogue says: whose it is, what happened when, and whom it concerns."""
+"""The members of every event: whose it is, what happened when, and whom it concerns."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
@@ -11,7 +11,7 @@ from .places import PLACES, PROGRAMMES, Department, Name, Place, Programme
 
 
 class Happened(BaseModel):
-    """What every event says. It is about itself unless its type is about a thing of its own."""
+    """The members of every event, which is about itself unless its type is about a thing."""
 
     # Built as parts of the catalogue alone: each for itself as well, it would take twice as long to
     # load.

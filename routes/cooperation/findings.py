@@ -1,4 +1,4 @@
-"""What a review holds: values only, and the JSON that programs read."""
+"""The parts of a review: values only, and the JSON that programs read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a place has told in words, and in which event."""
+    """A text that a place has told, and in which event."""
 
     place: Place | None
     event: AnyEvent

@@ -33,7 +33,7 @@ def _range(ids: Sequence[str]) -> str:
 
 
 class _Words:
-    """What the template asks for in one language."""
+    """The words and numbers that the template asks for, in one language."""
 
     def __init__(self, language: Language) -> None:
         self.language = language

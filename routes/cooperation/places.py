@@ -1,4 +1,4 @@
-"""Who takes part: the closed lists of places, departments and programmes, with their names.
+"""The closed lists of places, departments and programmes that take part, with their names.
 
 The names are those of the programmes' time, 2023 to 2025.
 """
@@ -14,7 +14,7 @@ ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What something is called in Vietnamese and in English.
+    """A name in Vietnamese and in English.
 
     `short` is the Vietnamese name for tables.
     """
@@ -124,7 +124,7 @@ class Programme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What a programme is called, from which year to which it runs, and with whom."""
+    """A programme's name, its first and last year, and its partners."""
 
     name: Name
     years: tuple[int, int]

@@ -29,7 +29,7 @@ class Charge(BaseModel):
 
 
 class Reversal(BaseModel):
-    """What takes a charge back: the object of `charge.dispute.*` and `charge.refund.*`."""
+    """The object of `charge.dispute.*` and `charge.refund.*`, which take a charge back."""
 
     object: Literal["dispute", "refund"]
     amount: int

@@ -23,7 +23,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What processes have used so far: CPU seconds, peak memory in MiB, bytes sent to the disk."""
+    """The use of processes so far: CPU seconds, peak memory in MiB, bytes sent to the disk."""
 
     cpu: float
     rss: float

@@ -176,8 +176,9 @@ def markdown(figures: Figures) -> str:
             "",
             *_markdown_table(HEAD, list(rows(figures))),
             "",
-            *_markdown_table(("scenario", "what it is"), [(name,
-            shows[name]) for name in measured]),
+            *_markdown_table(("scenario", "what it is"), [
+                (name, shows[name]) for name in measured
+            ]),
             "",
             *_markdown_table(("system", "what it is", "what its 2xx means"), [
                 (name, SYSTEMS[name].about, SYSTEMS[name].promise) for name in systems

@@ -12,7 +12,7 @@ CURVE = (0.25, 0.5, 0.9)
 
 
 class Obstacle(Enum):
-    """What else there is, beside the targets that are up."""
+    """The trouble beside the targets that are up."""
 
     NONE = "none"
     SLOW = "slow"  # the target takes 50 ms to answer

@@ -1,4 +1,4 @@
-"""What else people use, as they set it up."""
+"""Other systems that people use, as they set them up."""
 
 import contextlib
 import shutil

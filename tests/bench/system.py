@@ -1,4 +1,4 @@
-"""What can be measured: how it is started, which request it takes, and what its 2xx promises."""
+"""A system to measure: its start, the request that it takes, and the promise of its 2xx."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ _SENT = "x-sent: @sent@@@@@@@@@@@\r\n"
 
 
 class Kind(Enum):
-    """What can be asked of a system."""
+    """The part of the work that a system does."""
 
     FORWARDS = "forwards"  # takes events and delivers them
     ACCEPTS = "accepts"  # only takes them

@@ -32,14 +32,14 @@ def is_there(page: str, path: str) -> bool:
 
 @pytest.mark.parametrize("page", pages())
 def test_paths_that_a_page_names_are_there(page: str) -> None:
-    """Who looks for a file that a page speaks of finds it."""
+    """Every file that a page names exists."""
     wrong = {path for path in named(page) if not MADE.fullmatch(path) and not is_there(page, path)}
     assert wrong == set()
 
 
 @pytest.mark.parametrize("page", pages())
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
-    """To a file or folder of the repository, and there to a heading if they name one."""
+    """Links lead to a file or folder of the repository, and to its heading if they name one."""
     for link in links(read(page)):
         if link.startswith(("https://", "http://")):
             continue
@@ -50,7 +50,7 @@ def test_links_of_a_page_lead_somewhere(page: str) -> None:
 
 
 def test_wrong_path_is_seen() -> None:
-    """What looks like a path counts as one in every place where pages name them."""
+    """A text that looks like a path counts as one in every place where pages name them."""
     assert PATH.fullmatch("relay/lanes/lane.py")
     assert PATH.fullmatch("deplyo/systemd/")
     assert not is_there("README.md", "deplyo/systemd/")

@@ -22,7 +22,7 @@ def test_references_are_what_is_generated() -> None:
 
 
 def test_sections_of_all_kinds_are_there() -> None:
-    """What stands in lists, under names, and in one of several forms has its section too."""
+    """Parts in lists, under names, and in one of several forms have their sections too."""
     paths = {part.path for part in (*sections(RelayFile), *sections(RouteFile))}
     assert paths >= {
         "",

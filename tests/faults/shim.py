@@ -7,7 +7,7 @@ SOURCE = Path(__file__).with_name("disk.c")
 
 
 class Disk:
-    """What a relay's environment needs, and the switch for what fails."""
+    """A library for a relay's environment that counts syncs, and the switch for their faults."""
 
     def __init__(self, folder: Path) -> None:
         """Compile it in `folder`."""

@@ -63,7 +63,7 @@ class Course:
 
 @dataclass(slots=True)
 class Account:
-    """What came of one run."""
+    """The account of one run."""
 
     course: Course
     ledger: Ledger

@@ -81,7 +81,7 @@ async def test_retry_comes_and_fresh_events_go_at_once(
 async def test_nothing_that_waits_expires(
     site: Site, start_process: StartProcess, target: Target, clock: Clock, jump: str
 ) -> None:
-    """What is in the lane's memory when the clock jumps is delivered, not given up as too old."""
+    """Deliveries in the lane's memory when the clock jumps are made, not given up as too old."""
     configure(site, target, [])
     target.open.clear()
     relay = await start_process(site, clock.environment)
@@ -97,13 +97,12 @@ async def test_nothing_that_waits_expires(
         await client.close()
 
 
-@pytest.mark.parametrize(
-    "jump", ["-2h", "-1y"]
-)  # a target may ask for an hour's wait: that much may be meant
+# A target may ask for an hour's wait: a jump of an hour may be meant.
+@pytest.mark.parametrize("jump", ["-2h", "-1y"])
 async def test_retry_is_not_stuck_after_a_restart_with_an_earlier_clock(
     site: Site, start_process: StartProcess, target: Target, clock: Clock, jump: str
 ) -> None:
-    """What is due later than any wait could have made it is due at once."""
+    """A retry that is due later than any wait could have made it is due at once."""
     configure(site, target, ["1s"] * 5)
     target.script.append(Reply(500))
     relay = await start_process(site, clock.environment)

@@ -54,7 +54,7 @@ async def test_an_event_killed_between_delivery_and_record_comes_again_with_the_
 async def test_a_retry_survives_a_kill(
     site: Site, start_process: StartProcess, target: Target, refused_url: str
 ) -> None:
-    """What failed before the kill is tried again after it, as the next attempt."""
+    """A delivery that failed before the kill is tried again after it, as the next attempt."""
     site.configure({"hook": {"url": refused_url, "retry": {"schedule": ["300ms"] * 50}}})
     site.route("in", {"forward": [{"to": "hook"}]})
     relay = await start_process(site)

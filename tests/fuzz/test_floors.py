@@ -21,8 +21,8 @@ from tests.support.wire import exchange, statuses
 
 BIG = 2**63
 values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text() | st.integers() | st.sampled_from([BIG,
-    -BIG - 1, 10**400, "\0"]),
+    st.none() | st.booleans() | st.floats() | st.text() | st.integers()
+    | st.sampled_from([BIG, -BIG - 1, 10**400, "\0"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip

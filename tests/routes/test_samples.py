@@ -24,7 +24,7 @@ def shipped() -> Loaded:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
 def test_sample_comes_out_as_it_expects(shipped: Loaded, path: Path) -> None:
-    """What came of a sample is what its `expect` says, for every target."""
+    """A sample has the outcome that its `expect` says, for every target."""
     route = shipped.routes[path.parts[-3]]
     assert judge(read_sample(path), route, shipped.targets) == []
 
@@ -41,7 +41,7 @@ def test_route_shows_what_it_takes_and_what_it_refuses(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
 def test_compressed_sample_fares_the_same(shipped: Loaded, path: Path) -> None:
-    """Who compresses bodies gets the same answer, and the targets get the same requests."""
+    """A sender that compresses its body gets the same answer, its targets the same requests."""
     sample, route = read_sample(path), shipped.routes[path.parts[-3]]
     headers = {**sample.headers, "content-encoding": "gzip"}
     compressed = replace(sample, raw=gzip.compress(sample.raw), headers=headers)

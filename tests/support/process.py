@@ -21,7 +21,7 @@ _INCOMING = re.compile(rb"POST (http://[^/\s]+)/")
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command said, and its exit code."""
+    """A command's output and its exit code."""
 
     code: int
     out: str
@@ -97,7 +97,7 @@ class RelayProcess:
 
     @property
     def log(self) -> str:
-        """What it and those before it on the same site wrote to standard error."""
+        """Everything that it and those before it on the same site wrote to standard error."""
         return self._log.read_text()
 
     @property

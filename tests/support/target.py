@@ -33,7 +33,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the target answers."""
+    """An answer of the target."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)

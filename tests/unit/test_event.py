@@ -41,15 +41,16 @@ def test_other_text_is_no_id(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "evt_", "evt_" + "0" * 25, "evt_" + "0" * 27, "0" * 30, "EVT_" + "0" * 26,
-    "evt_" + "0" * 25 + "g",
-     "evt_" + "A" * 26, "evt_" + "_" * 26, "evt_" + "\N{ARABIC-INDIC DIGIT ONE}" * 26,
-     "evt_evt_" + "0" * 26,
-     " evt_" + "0" * 26, "evt_" + "0" * 26 + "\n", "evt_" + "f" * 26],
+    [
+        "", "evt_", "evt_" + "0" * 25, "evt_" + "0" * 27, "0" * 30, "EVT_" + "0" * 26,
+        "evt_" + "0" * 25 + "g", "evt_" + "A" * 26, "evt_" + "_" * 26,
+        "evt_" + "\N{ARABIC-INDIC DIGIT ONE}" * 26, "evt_evt_" + "0" * 26,
+        " evt_" + "0" * 26, "evt_" + "0" * 26 + "\n", "evt_" + "f" * 26,
+    ],
     ids=ascii,
 )  # fmt: skip
 def test_near_ids_are_none(text: str) -> None:
-    """What differs in a letter's case, a space or a digit is another sender's id, not ours."""
+    """An id that differs in a letter's case, a space or a digit is another's, not ours."""
     assert parse_id(text) is None
 
 

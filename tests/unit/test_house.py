@@ -1,4 +1,7 @@
-"""The house rules that a machine can hold: rooms, lines, prose and units. CONTRIBUTING.md says why."""
+"""The house rules that a machine can hold: rooms, lines, prose and units.
+
+CONTRIBUTING.md says why.
+"""
 
 import ast
 import re

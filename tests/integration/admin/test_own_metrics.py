@@ -111,7 +111,7 @@ async def test_body_that_is_no_json_is_still_accepted(site: Site, start_relay: S
 
 
 async def test_series_are_bounded(site: Site, start_relay: StartRelay) -> None:
-    """What a sender writes can't fill the memory of Prometheus; what was refused is counted."""
+    """A sender's texts can't fill the memory of Prometheus; series that are refused are counted."""
     _write(site, {**COMMITS, "series": 2})
     relay = await start_relay(site)
     for n in range(5):
@@ -124,7 +124,7 @@ async def test_series_are_bounded(site: Site, start_relay: StartRelay) -> None:
 async def test_gauges_are_restored_at_start_and_counters_are_not(
     site: Site, start_relay: StartRelay
 ) -> None:
-    """From the stored events in their order: what was resolved before is not open again."""
+    """Gauges follow the stored events in their order, so that none resolved is open again."""
     _write(site, OPEN, COMMITS)
     relay = await start_relay(site)
     await relay.accepted("in", DUE | {"repo": "a", "commits": [1]})
@@ -145,7 +145,7 @@ async def test_gauges_are_restored_at_start_and_counters_are_not(
 async def test_gauges_are_right_after_a_kill(
     site: Site, start_process: StartProcess, start_relay: StartRelay
 ) -> None:
-    """What was answered 202 is on disk, and so is what its gauges say."""
+    """An event that was answered 202 is on disk, so its gauge comes back after a kill."""
     _write(site, OPEN)
     process = await start_process(site)
     before = Client(process.public, process.admin)

@@ -62,7 +62,7 @@ async def _traffic(relay: Running, target: Target) -> None:
 
 
 async def test_prometheus_scrapes_the_relay(relay: Running, target: Target, tmp_path: Path) -> None:
-    """What its API answers to queries is what happened."""
+    """Prometheus' API answers queries with the events that happened."""
     await _traffic(relay, target)
     folder = tmp_path / "prometheus"
     folder.mkdir()

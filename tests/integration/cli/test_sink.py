@@ -21,7 +21,8 @@ _LISTENING = re.compile(rb"listening on (http://[0-9.:]+/)")
 @asynccontextmanager
 async def sinking(site: Site, *arguments: str) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
     """Run a sink on a free port; give its URL and what it prints."""
-    # With this set, as in many containers, every line would come at once whether or not the sink sees to it.
+    # With PYTHONUNBUFFERED, which many containers set, every line would come at once even if the
+    # sink did not see to it.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = await asyncio.create_subprocess_exec(
         RELAY, "sink", "--listen", "127.0.0.1:0", *arguments, cwd=site.root, env=environment,

@@ -1,4 +1,4 @@
-"""What `deploy/` ships is taken by the programs it is for."""
+"""The programs that the files of `deploy/` are for take them."""
 
 import re
 import subprocess

@@ -186,10 +186,10 @@ async def test_nothing_shows_a_secret(
             ["test"], ["version"],
             ["schema"], ["why", ids[0], *url], ["why", ids[1], "--json", *url], ["events", *url],
             ["events", "--json", *url],
-            ["dead", *url], ["dead", "--json", *url], ["replay", ids[0], *url], ["replay", "--dead",
-            "--dry-run", *url],
-            ["pause", "log", *url], ["resume", "log", *url], ["why", "x", "--url", process.admin,
-            "--token", "wrong"],
+            ["dead", *url], ["dead", "--json", *url], ["replay", ids[0], *url],
+            ["replay", "--dead", "--dry-run", *url],
+            ["pause", "log", *url], ["resume", "log", *url],
+            ["why", "x", "--url", process.admin, "--token", "wrong"],
         ):  # fmt: skip
             seen.ran(" ".join(arguments[:2]), await run(*arguments, cwd=cwd))
         broken = site.routes / "token" / "route.yaml"
@@ -240,7 +240,7 @@ async def test_managed_secrets_are_for_their_owner_alone(
 async def test_credentials_of_any_bytes_are_compared(
     site: Site, start_process: StartProcess, target: Target, given: str
 ) -> None:
-    """What is not ASCII, or nothing at all, is a wrong credential and no fault."""
+    """A credential that is not ASCII, or empty, is a wrong one and no fault."""
     site.configure(
         {"hook": {"url": target.url}},
         admin={"listen": "127.0.0.1:0", "token": "token-of-the-admin"},

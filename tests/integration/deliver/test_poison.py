@@ -129,7 +129,7 @@ async def test_expression_over_its_budget_is_an_error_of_its_forward_alone(
 async def test_transform_that_returns_nonsense_kills_its_own_delivery_alone(
     site: Site, start_relay: StartRelay, target: Target, returned: str
 ) -> None:
-    """What can't be sent is dead with `transform_failed`; the other forward delivers."""
+    """A result that can't be sent is dead with `transform_failed`; the other forward delivers."""
     site.configure({"a": {"url": target.url}, "b": {"url": target.url}})
     code = f"def change(event):\n    return {returned}\n"
     site.route(

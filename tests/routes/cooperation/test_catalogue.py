@@ -33,7 +33,7 @@ def test_unknown_member_is_named(kind: str) -> None:
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("name", NEEDED[1:])
 def test_what_every_event_names_is_needed(kind: str, name: str) -> None:
-    """What a source leaves open is null or empty, never left out."""
+    """A member that a source leaves open is null or empty, never left out."""
     body = {key: value for key, value in EXAMPLES[kind].items() if key != name}
     assert name in faults(body)
 
@@ -75,7 +75,7 @@ def test_place_outside_the_programme_is_refused_with_a_message_that_says_so(kind
     ids=str,
 )
 def test_fault_is_named_and_explained(change: dict[str, Any], named: str, said: str) -> None:
-    """What is wrong is said of the member that is wrong."""
+    """A refusal names the member at fault, and says why."""
     found = faults({**HELD, **change})
     assert found.keys() == {named}
     assert said in found[named]

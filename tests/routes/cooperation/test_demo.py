@@ -52,8 +52,13 @@ EVENTS = [
         (["evt_3", "evt_1", "evt_2"], []),
         (["evt_1", "evt_1", "evt_3", "evt_2", "evt_1"], []),
         (["evt_2", "evt_1", "evt_3"], ["partner-phu-yen got the events of item out of order"]),
-        (["evt_1", "evt_2"], ["partner-phu-yen got 2 events, 3 are owed",
-        "partner-phu-yen got the events of other out of order"]),
+        (
+            ["evt_1", "evt_2"],
+            [
+                "partner-phu-yen got 2 events, 3 are owed",
+                "partner-phu-yen got the events of other out of order",
+            ],
+        ),
         (["evt_1", "evt_2", "evt_3", "evt_4"], ["partner-phu-yen got 4 events, 3 are owed"]),
     ],
     ids=str,

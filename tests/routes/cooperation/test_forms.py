@@ -54,7 +54,7 @@ def untimed(found: dict[str, Outgoing]) -> dict[str, Outgoing]:
 def test_each_partner_concerned_gets_plain_json_and_nobody_else_does(
     shipped: Loaded, kind: str
 ) -> None:
-    """What was said, no more and no less, to those that `partners` names."""
+    """The partners that the event names get its body unchanged; no others get any."""
     body = EXAMPLES[kind]
     found = sent(shipped, body)
     partners = {target for target in found if target.startswith("partner-")}

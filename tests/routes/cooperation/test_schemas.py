@@ -55,14 +55,14 @@ def test_schema_is_one_and_takes_the_example(kind: str) -> None:
 
 
 def test_schema_takes_the_first_year() -> None:
-    """Every event of it."""
+    """The schema takes every event of the first year."""
     assert [body["id"] for body in first_year() if not ANY.is_valid(body)] == []
 
 
 @pytest.mark.parametrize("change", FAULTS, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_schema_and_model_refuse_the_same(kind: str, change: dict[str, Any]) -> None:
-    """Who checks with the schema before sending is not refused for these."""
+    """The schema finds the same faults as the model, so a sender can check before it sends."""
     body = {**EXAMPLES[kind], **change}
     assert faults(body)
     assert not Draft202012Validator(of_type(kind)).is_valid(body)

@@ -54,13 +54,13 @@ VALUE = st.recursive(
 def test_json_comes_out_as_the_value_that_came(
     value: Any, indent: int | None, *, ascii_only: bool
 ) -> None:
-    """However it was laid out, on one line."""
+    """A body comes out with the same value, on one line, however it was laid out."""
     body = json.dumps(value, indent=indent, ensure_ascii=ascii_only).replace("\n", "\r\n").encode()
     assert read(body)["body"] == value
 
 
 def test_numbers_keep_every_digit() -> None:
-    """What a double can't hold is not rounded on the way."""
+    """A number that a double can't hold is not rounded on the way."""
     body = b'{"n": 12345678901234567890123, "m": 1.10, "e": 1E2}'
     assert body in line(event(body), 1 << 20)
 

@@ -1,8 +1,8 @@
 """Each folder of data/config is a config with the fault that its name says.
 
-`expected.txt` holds the lines of its problems. `<…>` in one of them stands for the words of somebody
-else's library: they change with its version and with Python's. A route's own code stands there as
-`NAME.py.txt`, because some of it is no Python on purpose.
+`expected.txt` holds the lines of its problems. `<…>` in one of them stands for the words of
+somebody else's library: they change with its version and with Python's. A route's own code stands
+there as `NAME.py.txt`, because some of it is no Python on purpose.
 """
 
 import re
@@ -66,13 +66,13 @@ def test_problem_is_told_where_it_stands(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_words_of_a_library_are_not_pinned(line: str, fit: bool) -> None:  # noqa: FBT001  a table's column
-    """A library may word its message as it likes, but not leave it empty; our own words are held."""
+    """A library may word its message as it likes, but not leave it empty; our words are held."""
     assert fits(line, "a.yaml:1:1: is not JSON: <…> — mend it") is fit
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_expected_lines_are_whole(name: str) -> None:
-    """What is expected names a place that the file has, and a remedy."""
+    """Each expected line names a place that the file has, and a remedy."""
     lines = (CASES / name / "expected.txt").read_text("utf-8").splitlines()
     assert lines
     for line in lines:

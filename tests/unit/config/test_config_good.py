@@ -152,7 +152,7 @@ def test_targets_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
 
 
 def test_durations_and_sizes_become_seconds_and_bytes(tmp_path: Path) -> None:
-    """What a file says with units is numbers inside."""
+    """Values that a file gives with units are plain numbers inside."""
     found = loaded(
         tmp_path,
         {
@@ -237,7 +237,7 @@ def test_literal_secret_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_secrets_show_in_no_repr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is loaded can be logged: no secret shows in its repr."""
+    """A loaded config can be logged: no secret shows in its repr."""
     monkeypatch.setenv("RELAY_TEST_SECRET", "hunter2")
     chat = "chat: {url: http://127.0.0.1:1/, auth: {bearer: env:RELAY_TEST_SECRET}}"
     found = loaded(

@@ -52,9 +52,10 @@ NO_DURATIONS = [
     "\N{FULLWIDTH DIGIT FIVE}s",
     "9" * 400 + "d",
 ]  # fmt: skip
-NO_SIZES = ["", "5", 5, None, True, "5 MiB", "5MB", "5kb", "5kib", "5K", "-1B", "1e3B", "5MiB\n",
-"9" * 400 + "B",
-            "\N{ARABIC-INDIC DIGIT FIVE}B"]  # fmt: skip
+NO_SIZES = [
+    "", "5", 5, None, True, "5 MiB", "5MB", "5kb", "5kib", "5K", "-1B", "1e3B", "5MiB\n",
+    "9" * 400 + "B", "\N{ARABIC-INDIC DIGIT FIVE}B",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", NO_DURATIONS, ids=lambda value: ascii(value)[:20])
