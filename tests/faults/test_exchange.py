@@ -1,4 +1,4 @@
-"""What goes over the wire in one exchange, and when its connection may serve the next."""
+"""The bytes of one exchange on the wire, and when its connection may serve the next."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

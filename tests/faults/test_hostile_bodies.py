@@ -120,7 +120,7 @@ async def test_route_that_does_not_look_inside_passes_the_very_bytes_on(
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("name", VALID)
 async def test_large_but_valid_json_is_taken(relay: Running, target: Target, name: str) -> None:
-    """What the grammar allows is accepted within the deadline, and passed on as it came."""
+    """JSON that the grammar allows is accepted within the deadline, and passed on unchanged."""
     await relay.accepted("checked", VALID[name])
     (request,) = await target.wait_for(1)
     assert request.body == VALID[name]

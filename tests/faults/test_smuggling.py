@@ -157,7 +157,7 @@ async def test_ambiguous_request_is_refused_and_its_connection_closed(
 
 @pytest.mark.parametrize("name", HARMLESS)
 async def test_odd_but_clear_request_gets_its_answer(relay: Running, name: str) -> None:
-    """What can be read in one way only is answered by what it asks for, and stores nothing."""
+    """A request that can be read in one way only gets its own answer, and stores nothing."""
     request, allowed = HARMLESS[name]
     answers = await exchange(relay.public, request)
     assert set(statuses(answers)) <= allowed, answers

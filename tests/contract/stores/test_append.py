@@ -58,7 +58,7 @@ async def test_event_that_owes_nothing_is_kept(store: Store, appender: Appender)
 
 
 async def test_quarantined_event_is_marked(store: Store, appender: Appender) -> None:
-    """What is quarantined can be told from what was accepted."""
+    """An event in quarantine can be told from an accepted one."""
     event = appender.event()
     await soon(appender.start(event, {}, quarantined=True))
     (record,) = await store.asking.find(event.id)
@@ -134,7 +134,7 @@ async def test_duplicate_in_a_later_batch(store: Store, appender: Appender) -> N
 
 
 async def test_duplicate_after_reopen(engine: Engine, store: Store, appender: Appender) -> None:
-    """What counts as seen still does after a restart."""
+    """An id that counts as seen still does after a restart."""
     first = await appender.append(dedupe_id="same", until=LATER)
     await engine.close(store)
     again = Appender(await engine.open())
@@ -200,7 +200,7 @@ async def test_more_than_one_batch_holds(engine: Engine) -> None:
 
 
 async def test_closing_commits_what_waits(engine: Engine, store: Store, appender: Appender) -> None:
-    """What was put before the end is on disk after it, and its waiters are told."""
+    """Events put before the end are on disk after it, and their waiters go on."""
     futures = [appender.start(appender.event()) for _ in range(20)]
     await engine.close(store)
     assert [await soon(future) for future in futures] == [""] * 20

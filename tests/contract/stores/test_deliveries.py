@@ -174,7 +174,7 @@ async def test_body_larger_than_the_bytes_is_taken_alone(store: Store, appender:
 
 
 async def test_claimed_is_not_claimed_again(store: Store, appender: Appender) -> None:
-    """What is in somebody's hands is nobody else's, and counts as pending still."""
+    """A claimed delivery is nobody else's, and still counts as pending."""
     await appender.append()
     assert len(await claim(store)) == 1
     assert await claim(store) == []
@@ -182,7 +182,7 @@ async def test_claimed_is_not_claimed_again(store: Store, appender: Appender) ->
 
 
 async def test_held_delivery_is_not_claimed(store: Store, appender: Appender) -> None:
-    """What a lane holds in memory is not taken from the store as well."""
+    """A delivery that a lane holds in memory is not taken from the store as well."""
     await appender.append({"inbox": True})
     assert await claim(store) == []
 
@@ -222,7 +222,7 @@ async def test_second_settle_of_a_held_delivery_changes_nothing(
 async def test_owner_from_before_a_restart_cannot_settle(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """What it held or claimed is pending again after a restart; its late result is let go."""
+    """Deliveries held or claimed before a restart are pending again; late results are let go."""
     held = await appender.append({"inbox": True})
     stored = await appender.append({"inbox": False})
     (claimed,) = await claim(store)
@@ -244,7 +244,7 @@ async def test_owner_from_before_a_restart_cannot_settle(
 async def test_replay_begins_anew(
     store: Store, appender: Appender, end: Settlement, *, held: bool
 ) -> None:
-    """What has ended can be replayed: the same event and id, a fresh budget, due at once."""
+    """A delivery that has ended can be replayed: same event and id, fresh budget, due at once."""
     event = await appender.append({"inbox": held})
     delivery = appender.held(event) if held else (await claim(store))[0]
     await settle(store, delivery, end)

@@ -1,4 +1,4 @@
-"""What outlives the end of a process, and what happens while the disk is full."""
+"""Events outlive the end of a process; a full disk refuses them and recovers."""
 
 import asyncio
 from typing import Any
@@ -190,7 +190,7 @@ async def test_full_disk_refuses_events(engine: Engine, store: Store, appender: 
 async def test_refused_event_is_no_duplicate_afterwards(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """What was refused was not seen: the sender's next try is a fresh event."""
+    """A refused event was not seen: the sender's next try is a fresh event."""
     await filled(engine, store, appender)
     facts: dict[str, Any] = {"dedupe_id": "same", "raw": bytes(100_000)}
     with pytest.raises(StoreUnavailable):

@@ -153,7 +153,7 @@ async def test_duplicate_takes_no_place(store: Store, appender: Appender) -> Non
 
 
 async def test_parked_are_counted_as_pending(store: Store, appender: Appender) -> None:
-    """What waits for its turn is pending, and its events stay."""
+    """Deliveries that wait for their turn are pending, and their events stay."""
     await append(appender, "a", "a", "a")
     assert (await store.asking.counts()).pending == {"inbox": 3}
 

@@ -72,7 +72,7 @@ async def test_what_is_owed_stays_for_good(store: Store, appender: Appender, how
 async def test_held_event_stays_after_reopen(
     engine: Engine, store: Store, appender: Appender
 ) -> None:
-    """What was in memory when the process ended is owed as much as anything."""
+    """A delivery in memory when the process ended is owed as much as any other."""
     event = await appender.append({"inbox": True})
     await engine.close(store)
     reopened = await engine.open()

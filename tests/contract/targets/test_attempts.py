@@ -1,4 +1,4 @@
-"""What every kind of target keeps to when attempts are made at it."""
+"""The rules of an attempt, for every kind of target."""
 
 import asyncio
 

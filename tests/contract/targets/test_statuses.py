@@ -1,4 +1,4 @@
-"""What an HTTP status means, for every kind of target that is answered with one."""
+"""The meaning of an HTTP status, for every kind of target that is answered with one."""
 
 import pytest
 

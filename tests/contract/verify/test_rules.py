@@ -282,7 +282,7 @@ def test_headers_with_the_secret_are_not_kept(name: str) -> None:
 
 @every_signing
 def test_no_header_has_the_secret_in_it(name: str) -> None:
-    """What a scheme signs with is not sent along, in whatever spelling."""
+    """A scheme never sends the secret that it signs with, in whatever spelling."""
     subject, scheme = pair(name)
     secret = subject.secrets[0]
     spellings = [secret, base64.b64encode(secret), secret.hex().encode(), secret[len("whsec_") :]]

@@ -96,13 +96,13 @@ def test_no_provider_is_forgotten() -> None:
 
 @pytest.mark.parametrize("vector", [v for v in EXPRESSIBLE if v["valid"]], ids=_named)
 def test_valid_vector_verifies(vector: Vector) -> None:
-    """What the provider signed is accepted."""
+    """A request that the provider signed is accepted."""
     _scheme(vector).verify(_incoming(vector), _clock(vector))
 
 
 @pytest.mark.parametrize("vector", [v for v in EXPRESSIBLE if not v["valid"]], ids=_named)
 def test_invalid_vector_is_refused(vector: Vector) -> None:
-    """What the provider's own tests refuse is refused here."""
+    """A request that the provider's own tests refuse is refused here."""
     scheme = _scheme(vector)
     with pytest.raises(NotVerified):
         scheme.verify(_incoming(vector), _clock(vector))

@@ -1,4 +1,4 @@
-"""What the relay signs, the `standardwebhooks` package verifies."""
+"""The `standardwebhooks` package verifies the deliveries that the relay signs."""
 
 import base64
 import json

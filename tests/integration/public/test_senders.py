@@ -53,7 +53,7 @@ async def test_each_sender_posts_to_its_own_url(relay: Running, site: Site, targ
 
 
 async def test_secret_of_another_sender_is_answered_401(relay: Running, site: Site) -> None:
-    """Who holds one sender's secret can't speak as another."""
+    """The holder of one sender's secret can't speak as another."""
     answer = await _post(relay, site, "places/hue", "vinh", {"id": "a"})
     assert (answer.status, answer.json["reason"]) == (401, "not_verified")
     assert await relay.events() == []
@@ -168,7 +168,7 @@ async def test_what_a_sender_may_not_send_is_answered_403(
 async def test_stranger_learns_nothing_of_the_rule(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """Who is not verified is answered 401, whatever the body says."""
+    """A sender that is not verified is answered 401, whatever the body says."""
     relay = await _relay_that_authorizes(site, target.url, start_relay)
     answer = await _post(relay, site, "places/hue", "vinh", {"place": "vinh"})
     assert answer.status == 401
@@ -178,7 +178,7 @@ async def test_stranger_learns_nothing_of_the_rule(
 async def test_event_in_quarantine_is_let_out_only_if_its_sender_may(
     site: Site, start_relay: StartRelay, target: Target
 ) -> None:
-    """What is not valid can't be judged; it is judged when it is released."""
+    """An event that is not valid can't be judged; it is judged when it is released."""
     relay = await _relay_that_authorizes(site, target.url, start_relay, payload=KEPT)
     quarantined = (await _post(relay, site, "places/hue", "hue", {"plaze": "hue"})).json["id"]
     (site.routes / "places" / "s.json").write_text("{}")

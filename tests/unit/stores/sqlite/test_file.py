@@ -1,4 +1,4 @@
-"""What is SQLite's own: its file, its settings, and files that are none of ours."""
+"""The SQLite engine's own: its file, its settings, and files that are none of ours."""
 
 import asyncio
 import sqlite3
