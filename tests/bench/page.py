@@ -129,11 +129,11 @@ def _curves(figures: Figures, title: str, value: Callable[[FixedRate], float | N
     for (scenario, system), rounds in figures.rounds.items():
         if scenario != "pass-through":
             continue
-        for fraction in [one.fraction for one in rounds[0].fixed]:
-            at = [one for played in rounds if (one := fixed(played, fraction))]
-            values = [told for one in at if (told := value(one)) is not None]
+        for fraction in [rate.fraction for rate in rounds[0].fixed]:
+            rates = [rate for played in rounds if (rate := fixed(played, fraction))]
+            values = [y for rate in rates if (y := value(rate)) is not None]
             if values:
-                x = Spread.of([one.rate for one in at]).median
+                x = Spread.of([rate.rate for rate in rates]).median
                 lines.setdefault(system, []).append((x, Spread.of(values).median))
     points = [point for line in lines.values() for point in line]
     if not points:

@@ -43,8 +43,8 @@ def page(folder: Path, language: str, programme: str = "south-central-coast") ->
         if kind not in {"obstacle.resolved", "project.terminated"}
     ]
     export.write_text(exported([*first_year(), *open_ones]), "utf-8")
-    made = folder / f"review.{language}.html"
-    asked = [
+    file = folder / f"review.{language}.html"
+    options = [
         "--programme",
         programme,
         "--language",
@@ -52,10 +52,10 @@ def page(folder: Path, language: str, programme: str = "south-central-coast") ->
         "--as-of",
         "2024-08-01",
         "--html",
-        str(made),
+        str(file),
     ]
-    assert main([str(export), *asked]) == 0
-    return made
+    assert main([str(export), *options]) == 0
+    return file
 
 
 def letters(page: Path) -> set[str]:
@@ -77,14 +77,14 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_review_is_printed_with_every_letter(tmp_path: Path, language: str) -> None:
     """The paper has every letter of the page; none falls apart into its marks."""
-    made = page(tmp_path, language)
-    text = await printed(made, tmp_path / "review.pdf")
+    file = page(tmp_path, language)
+    text = await printed(file, tmp_path / "review.pdf")
     # The first heading is set in capitals by the style sheet.
     read = plain(text).casefold()
     for phrase in TOLD[language]:
         assert phrase.casefold() in read
     assert unicodedata.is_normalized("NFC", text)
-    missing = {letter.casefold() for letter in letters(made)} - set(text.casefold())
+    missing = {letter.casefold() for letter in letters(file)} - set(text.casefold())
     assert missing == set()
 
 
@@ -100,9 +100,9 @@ async def test_review_is_shown_on_a_screen(tmp_path: Path, language: str, width:
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_catalogue_is_printed_with_every_letter(tmp_path: Path, language: str) -> None:
     """Its examples too, in a typeface of fixed width."""
-    made = DOCS / f"catalogue.{language}.html"
-    text = await printed(made, tmp_path / "catalogue.pdf")
-    missing = {letter.casefold() for letter in letters(made)} - set(text.casefold())
+    file = DOCS / f"catalogue.{language}.html"
+    text = await printed(file, tmp_path / "catalogue.pdf")
+    missing = {letter.casefold() for letter in letters(file)} - set(text.casefold())
     assert missing == set()
     assert "Thủ tục đưa hàng vào hệ thống phân phối kéo dài" in plain(text)
 
@@ -122,15 +122,15 @@ def test_review_holds_all_it_needs(tmp_path: Path, language: str) -> None:
 
 
 def test_text_of_senders_is_no_markup(tmp_path: Path) -> None:
-    """A title that looks like HTML is shown as it is written, in tables and charts alike."""
+    """A title that looks like HTML is shown as it is file, in tables and charts alike."""
     export = tmp_path / "events.jsonl"
     kinds = ("item.planned", "happening.held", "obstacle.raised", "plan.shared")
     export.write_text(
         exported([{**EXAMPLES[kind], "title": "<b onclick=x>&amp;"} for kind in kinds])
     )
-    made = tmp_path / "review.html"
-    assert main([str(export), "--programme", "south-central-coast", "--html", str(made)]) == 0
-    text = made.read_text()
+    file = tmp_path / "review.html"
+    assert main([str(export), "--programme", "south-central-coast", "--html", str(file)]) == 0
+    text = file.read_text()
     assert "<b onclick" not in text
     assert text.count("&lt;b onclick=x&gt;&amp;amp;") >= len(kinds)
 
@@ -138,14 +138,14 @@ def test_text_of_senders_is_no_markup(tmp_path: Path) -> None:
 def test_review_of_a_damaged_export_names_the_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is written of it, and what is wrong is told with file and line."""
-    export, made = tmp_path / "events.jsonl", tmp_path / "review.json"
+    """Nothing is file of it, and what is wrong is told with file and line."""
+    export, file = tmp_path / "events.jsonl", tmp_path / "review.json"
     export.write_text(
         exported([EXAMPLES["happening.held"]]) + '{"body": {"type": "happening.held"}}\n'
     )
-    assert main([str(export), "--programme", "south-central-coast", "--json", str(made)]) == 1
+    assert main([str(export), "--programme", "south-central-coast", "--json", str(file)]) == 1
     assert "events.jsonl:2: happening.held.programme: Field required" in capsys.readouterr().err
-    assert not made.exists()
+    assert not file.exists()
     export.write_text("not JSON\n")
     assert main([str(export), "--programme", "south-central-coast"]) == 1
     assert "events.jsonl:1: " in capsys.readouterr().err

@@ -52,10 +52,10 @@ def _numbers(text: str) -> list[int]:
 
 async def test_accepted_events_of_a_route_come_oldest_first(relay: Running, tmp_path: Path) -> None:
     """On standard output, with nothing else; what is in quarantine is not among them."""
-    said = await _export(relay, tmp_path, "--route", "in")
-    assert (said.code, said.err) == (0, "")
-    assert _numbers(said.out) == [0, 1, 2, 4, 5]
-    first = json.loads(said.out.splitlines()[0])
+    exported = await _export(relay, tmp_path, "--route", "in")
+    assert (exported.code, exported.err) == (0, "")
+    assert _numbers(exported.out) == [0, 1, 2, 4, 5]
+    first = json.loads(exported.out.splitlines()[0])
     assert first["route"] == "in"
     assert first["headers"]["content-type"] == "application/json"
 
@@ -78,8 +78,8 @@ async def test_export_is_narrowed_by_type_and_time(relay: Running, tmp_path: Pat
     for option, moment, expected in (
         ("--since", past, 5), ("--until", past, 0), ("--since", future, 0), ("--until", future, 5)
     ):  # fmt: skip
-        said = await _export(relay, tmp_path, "--route", "in", option, moment)
-        assert (said.code, len(said.out.splitlines())) == (0, expected)
+        exported = await _export(relay, tmp_path, "--route", "in", option, moment)
+        assert (exported.code, len(exported.out.splitlines())) == (0, expected)
 
 
 async def test_file_takes_the_place_of_the_one_before(relay: Running, tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ async def test_file_takes_the_place_of_the_one_before(relay: Running, tmp_path: 
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "in.jsonl").write_text("old")
-    said = await _export(relay, folder, "--route", "in", "-o", "in.jsonl", "--json")
-    assert (said.code, said.json) == (0, {"events": 5, "file": "in.jsonl"})
+    exported = await _export(relay, folder, "--route", "in", "-o", "in.jsonl", "--json")
+    assert (exported.code, exported.json) == (0, {"events": 5, "file": "in.jsonl"})
     assert _numbers((folder / "in.jsonl").read_text()) == [0, 1, 2, 4, 5]
     assert [path.name for path in _files(folder)] == ["in.jsonl"]
 
@@ -100,9 +100,9 @@ async def test_failure_leaves_the_file_as_it_was(relay: Running, tmp_path: Path)
     (folder / "in.jsonl").write_text("old")
 
     async def fails(code: int, why: str, *arguments: str) -> None:
-        said = await _export(relay, folder, *arguments)
-        assert (said.code, said.out) == (code, "")
-        assert why in said.err
+        exported = await _export(relay, folder, *arguments)
+        assert (exported.code, exported.out) == (code, "")
+        assert why in exported.err
         assert [(path.name, path.read_text()) for path in _files(folder)] == [("in.jsonl", "old")]
 
     into = ("-o", "in.jsonl")
@@ -132,8 +132,8 @@ async def test_answer_that_breaks_off_leaves_no_file(
         return await walk(*arguments)
 
     monkeypatch.setattr(relay.relay.store.asking, "walk", failing)
-    said = await _export(relay, tmp_path, "--route", "in", "-o", "in.jsonl")
-    assert said.code == 1
+    exported = await _export(relay, tmp_path, "--route", "in", "-o", "in.jsonl")
+    assert exported.code == 1
     assert [path for path in _files(tmp_path) if "in.jsonl" in path.name] == []
 
 
@@ -154,5 +154,5 @@ async def test_export_finds_the_relay_by_its_configuration(
     assert refused.code == 1
     assert "a token is needed" in refused.err
     token = ("--token", site.secret("admin"))
-    said = await run("export", "--url", process.admin, *token, "--route", "in", cwd=site.root)
-    assert (said.code, _numbers(said.out)) == (0, [1])
+    exported = await run("export", "--url", process.admin, *token, "--route", "in", cwd=site.root)
+    assert (exported.code, _numbers(exported.out)) == (0, [1])

@@ -203,24 +203,24 @@ async def test_what_had_no_follow_up_is_a_series_until_it_has(
         "project.paused",
     ):
         await accepted(sender, EXAMPLES[kind])
-    found = await followed(relay)
-    assert found["cooperation_obstacle_due_timestamp_seconds"] == [
+    series = await followed(relay)
+    assert series["cooperation_obstacle_due_timestamp_seconds"] == [
         {**programme, "obstacle": RAISED["obstacle"]}
     ]
     due = await relay.value(
         "cooperation_obstacle_due_timestamp_seconds", **programme, obstacle=RAISED["obstacle"]
     )
     assert due == 1721062799  # 15 July 2024, 23:59:59 in Viet Nam
-    assert len(found["cooperation_item_told_timestamp_seconds"]) == 2
-    assert len(found["cooperation_item_paused_timestamp_seconds"]) == 1
-    assert len(found["cooperation_project_paused_timestamp_seconds"]) == 1
+    assert len(series["cooperation_item_told_timestamp_seconds"]) == 2
+    assert len(series["cooperation_item_paused_timestamp_seconds"]) == 1
+    assert len(series["cooperation_project_paused_timestamp_seconds"]) == 1
     for kind in ("obstacle.taken_up", "obstacle.resolved", "item.ended", "project.terminated"):
         await accepted(sender, EXAMPLES[kind])
-    found = await followed(relay)
-    assert len(found["cooperation_obstacle_resolved_timestamp_seconds"]) == 1
-    assert len(found["cooperation_item_done_timestamp_seconds"]) == 1
-    assert found["cooperation_item_paused_timestamp_seconds"] == []
-    assert found["cooperation_project_paused_timestamp_seconds"] == []
+    series = await followed(relay)
+    assert len(series["cooperation_obstacle_resolved_timestamp_seconds"]) == 1
+    assert len(series["cooperation_item_done_timestamp_seconds"]) == 1
+    assert series["cooperation_item_paused_timestamp_seconds"] == []
+    assert series["cooperation_project_paused_timestamp_seconds"] == []
 
 
 async def test_event_is_waited_for_until_each_receiver_acknowledged(

@@ -243,7 +243,7 @@ def events(draw: st.DrawFn) -> list[AnyEvent]:
 
     So ids, things, corrections and answers meet each other.
     """
-    made = []
+    drawn = []
     for _ in range(draw(st.integers(0, 12))):
         body = dict(EXAMPLES[draw(st.sampled_from(sorted(EXAMPLES)))])
         place = body["place"]
@@ -257,8 +257,8 @@ def events(draw: st.DrawFn) -> list[AnyEvent]:
                 body[figure] = draw(st.integers(1, 9))
         if (other := draw(_NUMBERS)) != number and draw(st.booleans()):
             body["corrects"] = f"{place}/{other}"
-        made.append(read(body))
-    return made
+        drawn.append(read(body))
+    return drawn
 
 
 @given(events(), st.randoms(use_true_random=False))
@@ -293,10 +293,10 @@ def test_decomposed_events_give_the_same_review(given_events: list[AnyEvent]) ->
 
 @given(events())
 def test_review_adds_up(given_events: list[AnyEvent]) -> None:
-    """No more is carried out than planned, nothing is below zero, and only partners are counted."""
-    found = review(given_events)
-    for tally in found.tallies.values():
+    """No more is carried out than planned, nothing is below zero, and each event counts once."""
+    computed = review(given_events)
+    for tally in computed.tallies.values():
         assert 0 <= tally.carried_out <= tally.planned
-    assert sum(tally.planned for tally in found.tallies.values()) == len(found.items)
-    assert sum(found.states.values()) == len(found.projects)
-    assert found.source.events == len({event.id for event in given_events})
+    assert sum(tally.planned for tally in computed.tallies.values()) == len(computed.items)
+    assert sum(computed.states.values()) == len(computed.projects)
+    assert computed.source.events == len({event.id for event in given_events})
