@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import to_json
 
@@ -12,9 +12,10 @@ from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, passed_on
-from relay.routing.check import validate_stored
+from relay.routing.check import stored_body, validate_stored
 from relay.routing.route import Forward, Route
 
+T = TypeVar("T")
 _BYTES = "application/octet-stream"
 _LARGEST = 64 << 20  # bytes of a new body; a body that goes out as it came has its route's limit
 _METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
@@ -39,7 +40,10 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     """
     if forward.transform is None and forward.body is None and not forward.headers:
         return Outgoing("", passed_on(event.headers), event.raw)
-    event, scope = _validate(route, event)
+    if forward.transform is not None and not forward.headers:
+        event = event._replace(body=_readable(stored_body, route, event))
+        return _transform(forward.transform, event, route.time_limit)
+    event, scope = _readable(validate_stored, route, event)
     if forward.transform is not None:
         request = _transform(forward.transform, event, route.time_limit)
         if request is None:
@@ -54,9 +58,10 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     return request
 
 
-def _validate(route: Route, event: Event) -> tuple[Event, Scope]:
+def _readable(read: Callable[[Route, Event], T], route: Route, event: Event) -> T:
+    """Return what `read` makes of a stored event; raise TransformFailed if it is not valid now."""
     try:
-        return validate_stored(route, event)
+        return read(route, event)
     except Rejected as rejected:
         places = "; ".join(f"{path}: {fault}" for path, fault in rejected.where)
         raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected
