@@ -1,8 +1,9 @@
-"""The relay's two clocks: one counts on steadily and decides, the other is for people and signatures.
+"""The relay's two clocks: a steady one that decides, and one for people and signatures.
 
-`steady` is the wall clock as it stood when the process started, counted on by the monotonic clock. When
-somebody sets the wall clock, no retry is stuck until the old time comes round, none comes in a burst, and
-nothing expires or is forgotten. Everything that the relay schedules, ages or expires goes by it.
+`steady` is the wall clock as it stood when the process started, counted on by the monotonic clock.
+When somebody sets the wall clock, no retry is stuck until the old time comes round, none comes in a
+burst, and nothing expires or is forgotten. Everything that the relay schedules, ages or expires
+goes by it.
 """
 
 import time

@@ -82,8 +82,8 @@ class Scope:
     ) -> None:
         """Take the values by their names, and the time of acceptance, if they are an event's.
 
-        `received_at` is in seconds since the epoch by the wall clock. `nul` says that a text among the values may
-        hold the character NUL, which takes time to look after.
+        `received_at` is in seconds since the epoch by the wall clock. `nul` says that a text among
+        the values may hold the character NUL, which takes time to look after.
         """
         self.values = values
         self._cel_values = values  # as CEL sees them: with doubles for numbers beyond its own

@@ -1,4 +1,4 @@
-"""The state of all targets at one moment: what the store counted, and what is in the lanes' memory."""
+"""The state of all targets at one moment: the store's counts, and those of the lanes' memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,10 @@ from relay.stores.records import Counts
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """A target as the gauges and the console show it; `oldest` is the oldest pending one's age in seconds."""
+    """A target as the gauges and the console show it.
+
+    `oldest` is the age in seconds of its oldest pending delivery.
+    """
 
     target: str
     pending: int

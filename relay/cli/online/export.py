@@ -133,7 +133,7 @@ def _progress(end: float) -> Iterator[Tell]:
         began = 0.0
 
         def tell(count: int, at: float) -> None:
-            """Show that `count` events are there, the last accepted `at` seconds since the epoch."""
+            """Show that `count` events are there; the last came `at` seconds since the epoch."""
             nonlocal began
             began = began or at
             progress.update(

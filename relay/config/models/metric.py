@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 from relay.fields.model import Model
 from relay.fields.units import fault
 
-# https://prometheus.io/docs/concepts/data_model/; colons are for recording rules, two underscores for Prometheus.
+# https://prometheus.io/docs/concepts/data_model/; colons are for recording rules, two underscores
+# for Prometheus.
 _METRIC = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _MOST = 100_000  # series of one metric
 
