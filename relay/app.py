@@ -23,6 +23,7 @@ from relay.metrics.restore import Restorer
 from relay.metrics.series import Metrics
 from relay.public.admission import ServerLimits
 from relay.public.server import Server
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Route
 from relay.stores.records import Commit, Retention
 from relay.stores.sqlite.engine import SqliteStore
@@ -84,10 +85,12 @@ class Relay:
             failed=self._store_failed,
             busy=self._bounds.busy,
         )
+        self._recent = RecentBodies()
         self.lanes = Lanes(
             self.store.delivering,
             self.metrics,
             self._route,
+            self._recent,
             memory=limits.memory,
             grace=limits.shutdown,
         )
@@ -173,6 +176,7 @@ class Relay:
             self.store.writing,
             self.metrics,
             ServerLimits(limits.waiting, limits.pending, limits.requests, limits.body_timeout),
+            self._recent,
         )
 
     def _make_listeners(self) -> tuple[web.ServerRunner, AdminRunner]:

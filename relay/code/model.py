@@ -32,6 +32,8 @@ class ModelValidator:
             raise CodeInvalid(
                 f"{name} is not a pydantic model", "derive it from pydantic.BaseModel"
             )
+        # The adapter's own method costs a tenth more.
+        self._validate = self._adapter.validator.validate_json
 
     def validate(self, raw: bytes, value: Any) -> Any:
         """Return the model's instance; raise Rejected (invalid) with the places that are wrong.
@@ -39,7 +41,7 @@ class ModelValidator:
         It is made from the bytes and shares nothing with `value`, which expressions see.
         """
         try:
-            return limited(self._seconds, self._adapter.validate_json, raw)
+            return limited(self._seconds, self._validate, raw)
         except ValidationError as error:
             raise invalid(_faults(error)) from None
         # All: a model's own validators may raise anything, and TimeLimitExceeded is in it.

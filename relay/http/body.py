@@ -51,6 +51,7 @@ async def read_body(request: web.BaseRequest, limit: int, patience: float) -> by
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = request.content
     parts: list[bytes] = []
+    part = b""
     size = 0
     try:
         async with asyncio.timeout(patience):
@@ -59,8 +60,13 @@ async def read_body(request: web.BaseRequest, limit: int, patience: float) -> by
                 if size > limit:
                     raise Rejected(RequestReason.BODY_TOO_LARGE, f"the body is over {limit} bytes")
                 parts.append(part)
+        return b"".join(parts)
     except TimeoutError:
         raise Rejected(RequestReason.BODY_TOO_SLOW, f"the body took over {patience:g} s") from None
     except (web.HTTPException, HttpProcessingError, web.RequestPayloadError, OSError):
         raise Rejected(RequestReason.MALFORMED, "the body broke off") from None
-    return b"".join(parts)
+    finally:
+        # aiohttp's reader keeps the exception of a body that breaks off, its traceback this frame,
+        # and that the reader: until the collector comes, all bytes that a stranger sent.
+        parts.clear()
+        part = b""

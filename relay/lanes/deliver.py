@@ -18,6 +18,7 @@ from relay.errors import DeliveryReason, RelayError, TransformFailed
 from relay.event import Delivery, DeliveryState
 from relay.lanes.room import Places
 from relay.metrics.series import Metrics
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Route
 from relay.routing.transform import Outgoing, prepare
 from relay.stores.contract import Delivering
@@ -51,6 +52,7 @@ class Deliverer:
         places: Places,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
+        recent: RecentBodies,
         heed: Callable[[Settlement], None],
         wake: Callable[[Steady], None],
     ) -> None:
@@ -59,6 +61,7 @@ class Deliverer:
         self._store = store
         self._places = places
         self._routes = routes
+        self._recent = recent
         self._heed = heed
         self._wake = wake
         self._attempts = metrics.attempts
@@ -109,8 +112,10 @@ class Deliverer:
                 DeliveryReason.TARGET_REMOVED,
                 f"the route {route.name} has no forward {delivery.forward} any more",
             )
+        event = delivery.event
+        body = self._recent.claim(route, event.seq) if forward.transform is not None else None
         try:
-            return prepare(route, forward, delivery.event)
+            return prepare(route, forward, event, body)
         except TransformFailed as error:
             raise Unsendable(DeliveryReason.TRANSFORM_FAILED, str(error)) from error
 

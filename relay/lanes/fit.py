@@ -13,6 +13,7 @@ from relay.lanes.lane import Lane
 from relay.lanes.partitions import Partitions
 from relay.lanes.room import Room
 from relay.metrics.series import Metrics
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Route
 from relay.stores.contract import Delivering
 from relay.targets.target import TargetSettings
@@ -28,6 +29,7 @@ class Lanes(dict[str, Partitions]):
         store: Delivering,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
+        recent: RecentBodies,
         *,
         memory: int,
         grace: float,
@@ -36,6 +38,7 @@ class Lanes(dict[str, Partitions]):
         self._store = store
         self._metrics = metrics
         self._routes = routes
+        self._recent = recent
         self._room = Room(memory)
         self._grace = grace
         self._settings: dict[str, TargetSettings] = {}
@@ -85,6 +88,7 @@ class Lanes(dict[str, Partitions]):
                 self._room,
                 self._metrics,
                 self._routes,
+                self._recent,
                 # Random, so that no lane after a restart, and none of another node, has the same.
                 token=secrets.randbits(62),
                 partition=partition,

@@ -21,6 +21,7 @@ from relay.lanes.gate import FREE
 from relay.lanes.queue import REFILL, Queue
 from relay.lanes.room import Places, Room
 from relay.metrics.series import Metrics
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Route
 from relay.stores.contract import Delivering
 from relay.targets.target import LaneOptions, Target
@@ -44,6 +45,7 @@ class Lane:
         room: Room,
         metrics: Metrics,
         routes: Callable[[str], Route | None],
+        recent: RecentBodies,
         *,
         token: int,
         partition: int = 0,
@@ -57,7 +59,15 @@ class Lane:
         self._queue = Queue(store, options.target, partition, self._poked)
         self._places = Places(room)
         self._deliverer = Deliverer(
-            options, target, store, self._places, metrics, routes, self._heed, self._queue.wake
+            options,
+            target,
+            store,
+            self._places,
+            metrics,
+            routes,
+            recent,
+            self._heed,
+            self._queue.wake,
         )
         self._workers: set[asyncio.Task[None]] = set()
         self._starting = 0  # workers that have not begun with their first delivery yet

@@ -22,6 +22,7 @@ from relay.public.endpoint import Endpoint
 from relay.routing.check import Verified
 from relay.routing.choose import NOTHING, Choice
 from relay.routing.measure import Observed, observe_event
+from relay.routing.recent import RecentBodies
 from relay.stores.contract import Writing
 from relay.stores.records import Append
 
@@ -35,11 +36,16 @@ class Intake:
     """Commits events and answers for them."""
 
     def __init__(
-        self, store: Writing, lanes: Mapping[str, Partitions], payload: PayloadMetrics
+        self,
+        store: Writing,
+        lanes: Mapping[str, Partitions],
+        payload: PayloadMetrics,
+        recent: RecentBodies,
     ) -> None:
         self._store = store
         self._lanes = lanes
         self._payload = payload
+        self._recent = recent
         self._committing: dict[_Identity, tuple[Event, asyncio.Future[str]]] = {}
 
     async def accept(self, endpoint: Endpoint, verified: Verified, now: Wall) -> Answer:
@@ -58,12 +64,7 @@ class Intake:
             seq, event_id, route.name, verified.sender, verified.type, verified.key, verified.id,
             now, verified.headers, verified.query, verified.raw,
         )  # fmt: skip
-        choice = NOTHING
-        observed = None
-        if verified.invalid is None:
-            choice = endpoint.chooser.choose(event, verified.scope, self._lanes)
-            if route.measures:
-                observed = observe_event(route.measures, event, verified.scope, route.time_limit)
+        choice, observed = self._choose(endpoint, event, verified)
         commit = self._append(endpoint, event, verified, choice, observed)
         if identity is not None:
             self._committing[identity] = event, commit
@@ -81,6 +82,22 @@ class Intake:
             return Answer(route.status)
         body = f'{{"id":"{event_id}","deliveries":{len(choice.owed)}}}'
         return Answer(route.status, body.encode())
+
+    def _choose(
+        self, endpoint: Endpoint, event: Event, verified: Verified
+    ) -> tuple[Choice, Observed | None]:
+        """Return what the event owes, and its observations for the route's own metrics, if any."""
+        route = endpoint.route
+        if verified.invalid is not None:
+            return NOTHING, None
+        choice = endpoint.chooser.choose(event, verified.scope, self._lanes)
+        transforming = route.transforming
+        if transforming and any(owed.forward in transforming for owed in choice.owed):
+            self._recent.keep(route, event.seq, len(event.raw), verified.body)
+        if not route.measures:
+            return choice, None
+        observed = observe_event(route.measures, event, verified.scope, route.time_limit)
+        return choice, observed
 
     def _append(
         self,

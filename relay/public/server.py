@@ -19,6 +19,7 @@ from relay.public.admission import RETRY_AFTER, Load, RouteRates, ServerLimits, 
 from relay.public.endpoint import Endpoint, endpoints
 from relay.public.intake import Intake
 from relay.routing.check import Verified, check
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Route
 from relay.stores.contract import Writing
 from relay.verify import Handshake, Incoming
@@ -37,11 +38,12 @@ class Server:
         store: Writing,
         metrics: Metrics,
         limits: ServerLimits,
+        recent: RecentBodies,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._limits = limits
-        self._intake = Intake(store, lanes, metrics.payload)
+        self._intake = Intake(store, lanes, metrics.payload, recent)
         self._rates = RouteRates()
         self._endpoints: dict[str, Endpoint] = {}
         self._open = 0

@@ -94,6 +94,15 @@ class Route:
         return {f"{self.path}/{sender}" if sender else self.path: sender for sender in self.schemes}
 
     @cached_property
+    def transforming(self) -> frozenset[str]:
+        """The names of the forwards that have a transform, whose deliveries may go out at once."""
+        return frozenset(
+            forward.name
+            for forward in self.forwards
+            if forward.transform is not None and not forward.ordered
+        )
+
+    @cached_property
     def by_name(self) -> Mapping[str, Forward]:
         """The forwards by their names."""
         return {forward.name: forward for forward in self.forwards}

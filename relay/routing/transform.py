@@ -29,11 +29,11 @@ class Outgoing(NamedTuple):
     body: bytes
 
 
-def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
+def prepare(route: Route, forward: Forward, event: Event, body: Any = None) -> Outgoing | None:
     """Return the delivery's request, or None if the transform says that there is none.
 
     An event of which the forward wants more than its bytes is decoded and validated anew, by the
-    route as it is now.
+    route as it is now, unless its `body` is at hand, and nobody else's.
 
     Raises TransformFailed: the event is not valid any more, the transform or an expression raised,
     or its result can't be sent.
@@ -41,7 +41,8 @@ def prepare(route: Route, forward: Forward, event: Event) -> Outgoing | None:
     if forward.transform is None and forward.body is None and not forward.headers:
         return Outgoing("", passed_on(event.headers), event.raw)
     if forward.transform is not None and not forward.headers:
-        event = event._replace(body=_readable(stored_body, route, event))
+        body = _readable(stored_body, route, event) if body is None else body
+        event = event._replace(body=body)
         return _transform(forward.transform, event, route.time_limit)
     event, scope = _readable(validate_stored, route, event)
     if forward.transform is not None:

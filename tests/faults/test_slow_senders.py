@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from relay.app import Bounds
+from tests.support.process import RelayProcess, StartProcess
 from tests.support.running import Running, StartRelay
 from tests.support.site import Site
 from tests.support.target import Target
@@ -144,3 +146,26 @@ async def test_silent_connections_are_all_let_go(relay: Running) -> None:
         readers = [(await stack.enter_async_context(connection(relay)))[0] for _ in range(100)]
         async with asyncio.timeout(DEADLINE):
             assert set(await asyncio.gather(*(reader.read() for reader in readers))) <= {b""}
+
+
+def resident(process: RelayProcess) -> int:
+    """Return the memory in MiB that a process has now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) >> 10
+
+
+async def test_bodies_that_break_off_keep_no_memory(
+    site: Site, start_process: StartProcess, target: Target
+) -> None:
+    """Of forty bodies, each a byte short of 8 MiB when its sender goes, nothing stays."""
+    site.configure({"hook": {"url": target.url}})
+    site.route("in", {"limits": {"body": "8MiB"}, "forward": [{"to": "hook"}]})
+    process = await start_process(site)
+    size = 8 << 20
+    head = f"POST /in/in HTTP/1.1\r\nhost: relay\r\ncontent-length: {size}\r\n\r\n".encode()
+    await exchange(process.public, head, bytes(size - 1), ends=True)
+    before = resident(process)
+    for _ in range(40):
+        await exchange(process.public, head, bytes(size - 1), ends=True)
+    assert resident(process) < before + 32

@@ -13,6 +13,7 @@ from relay.event import Delivery, DeliveryState, Event
 from relay.lanes.deliver import Deliverer
 from relay.lanes.room import Places, Room
 from relay.metrics.series import Metrics
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Forward, Route
 from relay.routing.transform import Outgoing
 from relay.stores.contract import Delivering
@@ -65,6 +66,7 @@ class Steps:
             self.places,
             self.metrics,
             {"in": ROUTE}.get,
+            RecentBodies(),
             self.heed,
             self.woken.append,
         )

@@ -15,6 +15,7 @@ from relay.lanes.lane import Lane
 from relay.lanes.partitions import Partitions
 from relay.lanes.room import Room
 from relay.metrics.series import Metrics
+from relay.routing.recent import RecentBodies
 from relay.routing.route import Forward, Route
 from relay.routing.transform import Outgoing
 from relay.stores.contract import Delivering
@@ -85,6 +86,7 @@ def make_lane(hook: Hook, store: Settles, options: LaneOptions = OPTIONS) -> Lan
         Room(1 << 20),
         metrics,
         ROUTES.get,
+        RecentBodies(),
         token=7,
     )
 
