@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -28,19 +29,23 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-async def start_target() -> AsyncIterator[StartTarget]:
-    """Return what starts a target; all of them are closed after the test."""
-    started: list[Target] = []
+async def closing() -> AsyncIterator[AsyncExitStack]:
+    """Return what closes things after the test, the last started first."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start_target(closing: AsyncExitStack) -> StartTarget:
+    """Return what starts a target."""
 
     async def start() -> Target:
         target = Target()
         await target.start()
-        started.append(target)
+        closing.push_async_callback(target.close)
         return target
 
-    yield start
-    for target in started:
-        await target.close()
+    return start
 
 
 @pytest.fixture
@@ -50,35 +55,29 @@ async def target(start_target: StartTarget) -> Target:
 
 
 @pytest.fixture
-async def start_relay() -> AsyncIterator[StartRelay]:
-    """Return what starts a relay in the test's loop; all of them are stopped after the test."""
-    started: list[Running] = []
+def start_relay(closing: AsyncExitStack) -> StartRelay:
+    """Return what starts a relay in the test's loop."""
 
     async def start(site: Site, bounds: Bounds | None = None) -> Running:
         relay = await running.start(site, bounds)
-        started.append(relay)
+        closing.push_async_callback(relay.stop)
         return relay
 
-    yield start
-    for relay in started:
-        await relay.stop()
+    return start
 
 
 @pytest.fixture
-async def start_process() -> AsyncIterator[StartProcess]:
-    """Return what starts a relay as a process; those that still run after the test are killed."""
-    started: list[RelayProcess] = []
+def start_process(closing: AsyncExitStack) -> StartProcess:
+    """Return what starts a relay as a process; one that still runs after the test is killed."""
 
     async def start(
         site: Site, environment: dict[str, str] | None = None, *options: str
     ) -> RelayProcess:
         process = await RelayProcess.start(site, environment, *options)
-        started.append(process)
+        closing.push_async_callback(process.kill)
         return process
 
-    yield start
-    for process in started:
-        await process.kill()
+    return start
 
 
 @pytest.fixture

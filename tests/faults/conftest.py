@@ -1,7 +1,7 @@
 """Fixtures of the fault tests."""
 
 import ssl
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,19 +12,16 @@ from tests.faults.targets import FaultyTarget, StartFaulty
 
 
 @pytest.fixture
-async def start_faulty() -> AsyncIterator[StartFaulty]:
-    """Return what starts a target with a fault; all of them are closed after the test."""
-    started: list[FaultyTarget] = []
+def start_faulty(closing: AsyncExitStack) -> StartFaulty:
+    """Return what starts a target with a fault."""
 
     async def start(fault: Fault, context: ssl.SSLContext | None = None) -> FaultyTarget:
         target = FaultyTarget()
         await target.start(fault, context)
-        started.append(target)
+        closing.push_async_callback(target.close)
         return target
 
-    yield start
-    for target in started:
-        await target.close()
+    return start
 
 
 @pytest.fixture
