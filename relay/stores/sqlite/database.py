@@ -61,8 +61,7 @@ class Database:
     async def close(self) -> None:
         """Commit all that waits, then close the file."""
         await self.writer.stop()
-        opened = self.opened
-        await asyncio.to_thread(opened.abandon if self.writer.broken else opened.close)
+        await asyncio.to_thread(self._close)
 
     async def write(self, work: Callable[[Any], T]) -> T:
         """Do work on the writing connection, inside the next transaction.
@@ -85,6 +84,15 @@ class Database:
             return await asyncio.to_thread(locked)
         except dbapi2.Error as error:
             raise StoreUnavailable(f"the store could not be read: {error}") from error
+
+    def _close(self) -> None:
+        # A read that was cancelled goes on in its thread: to close its connection meanwhile would
+        # end the process by a segmentation fault.
+        with self._reading:
+            if self.writer.broken:
+                self.opened.abandon()
+            else:
+                self.opened.close()
 
     def free(self) -> int:
         """Return how many bytes are free on the file's disk. Blocking; raises OSError."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pysqlite3 import dbapi2
@@ -12,6 +14,7 @@ from relay.errors import StoreUnavailable, StoreUnusable
 from relay.stores.records import Retention
 from relay.stores.sqlite.engine import SqliteStore
 from tests.contract.stores.engine import NOW, Appender, SqliteEngine, after, soon
+from tests.support.waiting import DEADLINE
 
 DAY = 86400.0
 
@@ -227,3 +230,26 @@ async def test_space_of_what_was_pruned_is_given_back_while_commits_go_on(
     assert between > 3
     await engine.close(store)
     assert await asyncio.to_thread(lambda: path.stat().st_size) < 4 << 20
+
+
+async def test_close_waits_for_a_read_that_was_cancelled(path: Path) -> None:
+    """Its thread goes on: with its connection closed under it, the process would end there."""
+    store = SqliteStore(path)
+    await store.open()
+    started, go_on = threading.Event(), threading.Event()
+    outcome: list[Any] = []
+
+    def read(connection: Any) -> None:
+        started.set()
+        go_on.wait(DEADLINE)
+        outcome.append(connection.execute("SELECT 1").fetchone())
+
+    reading = asyncio.create_task(store.database.read(read))
+    await asyncio.to_thread(started.wait, DEADLINE)
+    reading.cancel()
+    closing = asyncio.create_task(store.close())
+    # Without the wait it is closed by then, or a little later: the read fails either way.
+    await asyncio.wait({closing}, timeout=0.2)
+    go_on.set()
+    await closing
+    assert outcome == [(1,)]
