@@ -13,8 +13,6 @@ from relay.code.invalid import MOST_FAULTS, Fault, invalid, unchecked
 class ModelValidator:
     """Checks bodies against a pydantic type."""
 
-    wants_value = False
-
     def __init__(self, annotation: Any, name: str, seconds: float) -> None:
         """Take the type and its name; a check may take `seconds`.
 

@@ -26,8 +26,6 @@ _MOST_TEXT = 200  # characters of a fault's text, which may hold a part of the b
 class SchemaValidator:
     """Checks bodies against a JSON Schema."""
 
-    wants_value = True
-
     def __init__(self, path: Path, seconds: float) -> None:
         """Take the schema's file; a check may take `seconds`.
 

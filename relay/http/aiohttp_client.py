@@ -67,16 +67,18 @@ def check() -> None:
 class Channel:
     """A connection for the time of one exchange."""
 
-    __slots__ = ("_connection", "_protocol", "transport")
+    __slots__ = ("_connection", "_protocol", "is_fresh", "transport")
 
     def __init__(self, connection: Connection, protocol: ResponseHandler) -> None:
         self._connection = connection
         self._protocol = protocol
         self.transport: Transport | None = protocol.transport
+        # Whether no exchange was made on the connection before.
+        self.is_fresh = protocol._parser is None  # noqa: SLF001 - see above
 
     def expect_answer(self) -> None:
         """Have the connection parse bytes that come; its parser serves later answers as well."""
-        if self._protocol._parser is None:  # noqa: SLF001 - a parser an answer costs a tenth more
+        if self.is_fresh:  # a parser an answer costs a tenth more
             self._protocol.set_response_params(read_until_eof=True, auto_decompress=False)
 
     def answer(self) -> Awaitable[Message]:
@@ -97,8 +99,9 @@ class Channel:
         """
         transport = self.transport
         if transport is not None:
+            # aiohttp would close it politely: TLS waits half a minute for its peer to do the same.
+            reusable = reusable and not self._protocol.should_close
             if reusable and not transport.get_write_buffer_size():
-                # aiohttp closes it all the same if the answer said so, or more than an answer came.
                 self._connection.release()
                 return
             transport.abort()
@@ -117,8 +120,8 @@ class Channels:
         self._address = ClientRequest("POST", url, loop=get_running_loop())
         self._timeout = ClientTimeout(total=None, connect=total, sock_connect=dial)
 
-    async def open(self) -> Channel:
-        """Return a channel on an idle connection, or on a new one.
+    async def open(self, *, fresh: bool = False) -> Channel:
+        """Return a channel on an idle connection, or on a new one; if `fresh`, on a new one.
 
         Raises whatever aiohttp or the system below it raises, TimeoutError among it.
         """
@@ -127,7 +130,9 @@ class Channels:
             protocol = connection.protocol
             # aiohttp's pool keeps a connection on which bytes came that no request asked for.
             if protocol is not None and not protocol.should_close:
-                return Channel(connection, protocol)
+                channel = Channel(connection, protocol)
+                if channel.is_fresh or not fresh:
+                    return channel
             connection.close()
 
     async def close(self) -> None:

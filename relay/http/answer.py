@@ -88,13 +88,21 @@ class Response(web.StreamResponse):
             not self.answer.closes
             and request.keep_alive
             and request.version >= HttpVersion11
-            and "upgrade" not in request.headers
+            and not _is_upgrade(request)
         )
         bodyless = request.method == "HEAD"
         transport.write(self.answer.encode(stays=self._stays, bodyless=bodyless))
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Do nothing more: the answer is whole."""
+
+
+def _is_upgrade(request: web.BaseRequest) -> bool:
+    """Tell whether the sender goes on in another protocol (RFC 9110 §7.8, §9.3.6)."""
+    if request.method == "CONNECT":
+        return True
+    connection = request.headers.get("connection", "")
+    return "upgrade" in request.headers and "upgrade" in connection.lower()
 
 
 def problem(rejected: Rejected, scheme: str = "") -> Answer:

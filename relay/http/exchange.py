@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aiohttp import StreamReader, TCPConnector
-from aiohttp.client_exceptions import ClientError
+from aiohttp.client_exceptions import ClientError, ClientOSError, ServerDisconnectedError
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from relay.errors import RelayError
 from relay.http.aiohttp_client import Channel, Channels
 
 # Bytes of a response that are read, so that its connection can be used again, and seconds for them.
@@ -24,6 +25,16 @@ _COPIED = 64 * 1024
 # Methods that need no content-length without a body (RFC 9110 §8.6).
 _BODYLESS = frozenset({"GET", "DELETE"})
 _SWITCHING = 101
+# A connection that ended, by aiohttp's words; a time that is over is none of them.
+_GONE = (ServerDisconnectedError, ClientOSError, ConnectionResetError)
+
+
+class Unanswered(RelayError):
+    """A connection that the target closed before it answered; `cause` is aiohttp's error."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Reply(NamedTuple):
@@ -60,20 +71,41 @@ class Exchanges:
         self._standing_text = _lines(standing)
 
     async def make(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Send one request, once, and read the answer's body up to a cap.
+        """Send one request, and read the answer's body up to a cap.
 
-        `headers` are names and values that were checked to be such. Raises whatever aiohttp or the
-        system below it raises, and TimeoutError once the time is over.
+        It is sent a second time, on a fresh connection, if an idle one was closed before any
+        answer. `headers` are names and values that were checked to be such. Raises whatever aiohttp
+        or the system below it raises, and TimeoutError once the time is over.
         """
         head = self._head(method, headers, len(body))
         ends = self._loop.time() + self._total
         channel = await self._channels.open()
+        try:
+            return await self._exchange(channel, head, body, ends)
+        except Unanswered as error:
+            if channel.is_fresh:
+                raise error.cause from None
+        # The target gave an idle connection up as the request was on its way: nothing was answered.
+        channel = await self._channels.open(fresh=True)
+        try:
+            return await self._exchange(channel, head, body, ends)
+        except Unanswered as error:
+            raise error.cause from None
+
+    async def _exchange(self, channel: Channel, head: bytes, body: bytes, ends: float) -> Reply:
+        """Make the exchange, until `ends` by the loop's clock.
+
+        Raises Unanswered if the connection ended before any answer.
+        """
         # asyncio.timeout would cost twenty thousand instructions more, a thirtieth of an event.
         alarm = self._loop.call_at(ends, _expire, channel)
         reusable = False
         try:
-            _send(channel, head, body)
-            message, payload = await channel.answer()
+            try:
+                _send(channel, head, body)
+                message, payload = await channel.answer()
+            except _GONE as error:
+                raise Unanswered(error) from error
             while 100 <= message.code < 200 and message.code != _SWITCHING:
                 message, payload = await channel.answer()
             # The status decides: nothing that happens to the body changes it.

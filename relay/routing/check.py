@@ -122,21 +122,6 @@ def validate_stored(route: Route, event: Event) -> tuple[Event, Scope]:
     return event._replace(body=body), scope
 
 
-def stored_body(route: Route, event: Event) -> Any:
-    """Return a stored event's body alone: the value that transforms see.
-
-    It is decoded and validated by the route as it is now; raises Rejected if it can't be decoded or
-    is not valid. A model is asked about the bytes, so that they are decoded once; that saves a
-    transform a third of its way (tests/integration/deliver/test_instructions.py).
-    """
-    validator = route.validator
-    if validator is not None and not validator.wants_value:
-        encoding = event.headers.get("content-encoding", "")
-        return validator.validate(decompress(event.raw, encoding, route.body_limit), None)
-    plain, value = _decode(route, event.raw, event.headers)
-    return validator.validate(plain, value) if validator is not None else value
-
-
 def stored_scope(route: Route, event: Event) -> Scope:
     """Return the scope of a stored event's expressions; raise Rejected if it can't be decoded."""
     return _decode_stored(route, event)[2]

@@ -15,10 +15,6 @@ from relay.verify import Scheme
 class Validator(Protocol):
     """Checks a decoded body and returns the value that transforms see as `event.body`."""
 
-    @property
-    def wants_value(self) -> bool:
-        """Whether it checks the JSON value; else it checks the bytes alone."""
-
     def validate(self, raw: bytes, value: Any) -> Any:
         """Return the body, from its bytes without content-encoding or from its JSON value.
 

@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -12,10 +12,9 @@ from relay.errors import ExpressionFailed, Rejected, TransformFailed
 from relay.event import Event, Request
 from relay.expression.cel import Expression, Scope
 from relay.http.headers import check_headers, passed_on
-from relay.routing.check import stored_body, validate_stored
+from relay.routing.check import validate_stored
 from relay.routing.route import Forward, Route
 
-T = TypeVar("T")
 _BYTES = "application/octet-stream"
 _LARGEST = 64 << 20  # bytes of a new body; a body that goes out as it came has its route's limit
 _METHODS = frozenset({"", "POST", "PUT", "PATCH", "DELETE", "GET"})
@@ -40,11 +39,9 @@ def prepare(route: Route, forward: Forward, event: Event, body: Any = None) -> O
     """
     if forward.transform is None and forward.body is None and not forward.headers:
         return Outgoing("", passed_on(event.headers), event.raw)
-    if forward.transform is not None and not forward.headers:
-        body = _readable(stored_body, route, event) if body is None else body
-        event = event._replace(body=body)
-        return _transform(forward.transform, event, route.time_limit)
-    event, scope = _readable(validate_stored, route, event)
+    if body is not None and forward.transform is not None and not forward.headers:
+        return _transform(forward.transform, event._replace(body=body), route.time_limit)
+    event, scope = _validate(route, event)
     if forward.transform is not None:
         request = _transform(forward.transform, event, route.time_limit)
         if request is None:
@@ -59,10 +56,9 @@ def prepare(route: Route, forward: Forward, event: Event, body: Any = None) -> O
     return request
 
 
-def _readable(read: Callable[[Route, Event], T], route: Route, event: Event) -> T:
-    """Return what `read` makes of a stored event; raise TransformFailed if it is not valid now."""
+def _validate(route: Route, event: Event) -> tuple[Event, Scope]:
     try:
-        return read(route, event)
+        return validate_stored(route, event)
     except Rejected as rejected:
         places = "; ".join(f"{path}: {fault}" for path, fault in rejected.where)
         raise TransformFailed(f"{rejected.detail} {places}".strip()) from rejected

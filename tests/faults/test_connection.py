@@ -45,6 +45,21 @@ async def test_upgrade_is_not_taken_up_and_ends_the_connection(
     assert b"connection: close" in answers
 
 
+async def test_bytes_after_connect_are_no_request(relay: Running) -> None:
+    """A careless proxy would pass them on as those of a tunnel: the answer ends the connection."""
+    asked = b"CONNECT relay:80 HTTP/1.1\r\nHost: relay\r\n\r\n" + POST + LENGTH + b"\r\n{}"
+    answers = await exchange(relay.public, asked)
+    assert statuses(answers) == [404]
+    assert b"connection: close" in answers
+
+
+async def test_upgrade_that_the_connection_does_not_name_is_no_upgrade(relay: Running) -> None:
+    """RFC 9110 §7.8: an intermediary has forwarded it by mistake; the next request is one."""
+    asked = POST + LENGTH + b"Upgrade: h2c\r\n\r\n{}"
+    last = POST + LENGTH + b"Connection: close\r\n\r\n{}"
+    assert statuses(await exchange(relay.public, asked + last)) == [202, 202]
+
+
 async def test_who_still_sends_a_body_that_is_refused_can_read_why(relay: Running) -> None:
     """The rest is read and forgotten: closed at once, the connection would lose its answer."""
     size = 32 << 20

@@ -1,8 +1,10 @@
 """The bytes of one exchange on the wire, and when its connection may serve the next."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -13,7 +15,7 @@ from yarl import URL
 from relay.http.exchange import Exchanges
 from relay.sink.faults import Hang, Status, TrickleBody
 from relay.sink.request import Heard
-from tests.faults.targets import FaultyTarget, StartFaulty
+from tests.faults.targets import FaultyTarget, StartFaulty, self_signed
 from tests.support.waiting import DEADLINE, until
 
 STANDING = {"user-agent": "relay/test", "accept": "*/*"}
@@ -30,6 +32,43 @@ class Interim:
         """Answer."""
         writer.write(self._interim)
         return await Status().answer(heard, writer)
+
+
+class Closes:
+    """Answers, but closes the connection with its request number `at`, without an answer."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+
+    async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        """Answer, or close."""
+        return heard.number != self._at and await Status().answer(heard, writer)
+
+
+class LastAnswer:
+    """Answers that no other request may follow; then it neither reads nor closes."""
+
+    async def answer(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        """Answer, and hold the connection."""
+        cast("asyncio.Transport", writer.transport).pause_reading()
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        await asyncio.Event().wait()
+        return False
+
+
+class NotingConnector(aiohttp.TCPConnector):
+    """Notes the sockets of its connections."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.sockets: list[Any] = []
+
+    async def connect(self, *args: Any) -> Connection:
+        """Connect, and note the socket."""
+        connection = await super().connect(*args)
+        assert connection.transport is not None
+        self.sockets.append(connection.transport.get_extra_info("socket"))
+        return connection
 
 
 @pytest.fixture
@@ -221,3 +260,38 @@ async def test_body_that_trickles_is_awaited_shortly(
     for _ in range(3):
         assert (await exchanges.make("POST", {}, b"")).status == 200
     assert [request.connection for request in target.requests] == [1, 2, 3]
+
+
+async def test_idle_connection_that_the_target_gives_up_costs_nothing(
+    start_faulty: StartFaulty, connect: Connect
+) -> None:
+    """The request goes once more on a fresh connection, also if the target has just closed it."""
+    target = await start_faulty(Closes(at=2))
+    exchanges = connect(target.url)
+    for _ in range(3):
+        assert (await exchanges.make("POST", {}, b"body")).status == 200
+    assert [heard.connection for heard in target.requests] == [1, 1, 2, 2]
+
+
+async def test_fresh_connection_that_is_closed_is_a_failure(
+    start_faulty: StartFaulty, connect: Connect
+) -> None:
+    """Sent once: a target that closes every connection must not get every request twice."""
+    target = await start_faulty(Closes(at=1))
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await connect(target.url).make("POST", {}, b"body")
+    assert len(target.requests) == 1
+
+
+async def test_closed_tls_connection_waits_for_no_peer(
+    start_faulty: StartFaulty, tmp_path: Path
+) -> None:
+    """A target that answers `connection: close`, and closes nothing itself, holds no socket."""
+    target = await start_faulty(LastAnswer(), await self_signed(tmp_path))
+    connector = NotingConnector(ssl=ssl.create_default_context(cafile=tmp_path / "cert.pem"))
+    exchanges = Exchanges(URL(target.url), connector, 5.0, DEADLINE, STANDING)
+    assert (await exchanges.make("POST", {}, b"body")).status == 200
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [socket.fileno() for socket in connector.sockets] == [-1]
+    await exchanges.close()

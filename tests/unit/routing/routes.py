@@ -16,8 +16,6 @@ NOW = Wall(1_700_000_000.0)
 class NeedsName:
     """A validator that wants a name."""
 
-    wants_value = True
-
     def validate(self, raw: bytes, value: Any) -> Any:
         if not isinstance(value, dict) or "name" not in value:
             raise Rejected(

@@ -101,8 +101,6 @@ def test_validator_sees_the_decompressed_body() -> None:
         name: str
 
     class ByBytes:
-        wants_value = True
-
         def validate(self, raw: bytes, value: Any) -> Any:
             return Model.model_validate_json(raw)
 

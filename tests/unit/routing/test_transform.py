@@ -362,3 +362,10 @@ def test_gzipped_body_is_read_by_expressions_and_goes_out_as_it_came() -> None:
     assert outgoing.body == zipped
     assert outgoing.headers["x-name"] == "Lan"
     assert outgoing.headers["content-encoding"] == "gzip"
+
+
+def test_body_at_hand_is_not_read_again() -> None:
+    """A transform that comes soon gets it as it is: these bytes would not even be JSON."""
+    forward = Forward("hook", "hook", transform=lambda event: event.body)
+    outgoing = prepare(route(forward), forward, event(b"not JSON"), {"name": "Lan"})
+    assert outgoing == Outgoing("", {"content-type": "application/json"}, b'{"name":"Lan"}')
