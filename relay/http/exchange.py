@@ -86,7 +86,8 @@ class Exchanges:
             if channel.is_fresh:
                 raise error.cause from None
         # The target gave an idle connection up as the request was on its way: nothing was answered.
-        channel = await self._channels.open(fresh=True)
+        async with asyncio.timeout_at(ends):
+            channel = await self._channels.open(fresh=True)
         try:
             return await self._exchange(channel, head, body, ends)
         except Unanswered as error:
